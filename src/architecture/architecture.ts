@@ -1,0 +1,57 @@
+import type { AttributesByKind, OperationKind } from "./attributes.js";
+
+/** One operation: a node of the graph, whose output can be tapped. */
+export interface OperationOf<K extends OperationKind> {
+  /** Unique; the tap id. The last operation of a layer has the layer's id (`conv_0`), those before it `conv_0/conv`, `conv_0/norm`. */
+  readonly id: string;
+  readonly kind: K;
+  /** Index of the layer it belongs to, in the original's own numbering. */
+  readonly layer: number;
+  /** Ids of the operations (or of the architecture's inputs) it reads, in order. */
+  readonly inputs: readonly string[];
+  readonly attributes: AttributesByKind[K];
+  /** Role (`kernel`, `bias`, `scale` …) → name in the weights (`conv_0/kernel`). */
+  readonly weights: Readonly<Record<string, string>>;
+  /** Shape of the output, batch included: NCHW or [batch, n]. */
+  readonly shape: readonly number[];
+}
+
+/** Any operation, told apart by `kind`. */
+export type Operation = { [K in OperationKind]: OperationOf<K> }[OperationKind];
+
+/** One layer as the original's author wrote it: one or several operations. */
+export interface Layer {
+  /** Id of its output, e.g. `conv_0`: short kind and index. */
+  readonly id: string;
+  readonly index: number;
+  /** The original's own word: `convolutional`, `shortcut`, `yolo`. */
+  readonly kind: string;
+  /** Ids of its operations in order; the last is the layer's output. */
+  readonly operations: readonly string[];
+}
+
+/** One named tensor of the original's weights, and where its values lie. */
+export interface WeightSpec {
+  /** `conv_0/kernel`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** What it is: decides how it is synthesized and checked (a variance may not be negative). */
+  readonly role: string;
+  /** Layer it belongs to. */
+  readonly layer: number;
+}
+
+/** What the original's files describe, nothing implicit. */
+export interface Architecture {
+  /** File or model name, for reports. */
+  readonly name: string;
+  /** Name of each input and its shape, batch included, NCHW. */
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly layers: readonly Layer[];
+  /** In topological order. */
+  readonly operations: readonly Operation[];
+  /** Ids of the operations whose values are the model's result. */
+  readonly outputs: readonly string[];
+  /** In the order of the file. */
+  readonly weights: readonly WeightSpec[];
+}
