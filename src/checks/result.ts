@@ -1,0 +1,221 @@
+/**
+ * The result of a run as plain data: the very object that `--json` writes. The schema that goes with
+ * it is `report/result-schema.ts`; a field is added in both, and a change that breaks a reader of
+ * the JSON raises the number in {@link RESULT_SCHEMA}.
+ */
+
+/** Names the contract and its version. */
+export const RESULT_SCHEMA = "difftest/layer-by-layer/1";
+
+/** A number as JSON can hold it: NaN and the infinities are words. */
+export type JsonNumber = number | "NaN" | "Infinity" | "-Infinity";
+
+/** Any JSON value. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [k: string]: Json };
+
+/** A number as {@link JsonNumber}; -0 becomes 0, which JSON cannot tell apart anyway. */
+export function jsonNumber(value: number): JsonNumber {
+  if (Number.isFinite(value)) return value === 0 ? 0 : value;
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+/** The inverse of {@link jsonNumber}. */
+export function numberFromJson(value: JsonNumber): number {
+  return Number(value);
+}
+
+/** How taps run: `isolated` feeds each step with the reference's values, `cumulative` with the port's own. */
+export type TapMode = "isolated" | "cumulative";
+
+/** What was found at one tap. */
+export type TapVerdict = "same" | "differs" | "shape" | "non-finite" | "missing" | "not-exercised";
+
+/** What decided a tap's verdict: the steps of the derived tolerance, the caller's own, or a measured noise floor. */
+export type TapBasis = "exact" | "trigger" | "hard" | "judge" | "given" | "noise";
+
+/** The smallest change of each parameter that the tap's bound would have shown; `null` where the layer has none. */
+export interface Sensitivity {
+  /** Change of the negative slope of an activation. */
+  readonly slope: JsonNumber | null;
+  /** Change of a normalisation's epsilon. */
+  readonly epsilon: JsonNumber | null;
+  /** Relative change of the gain of one channel. */
+  readonly gain: JsonNumber | null;
+}
+
+/** One tap in one mode. Shapes and indices are in the original's layout (NCHW). */
+export interface TapResult {
+  /** Id in the reference: `conv_0`, `conv_0/norm`. */
+  readonly id: string;
+  /** The port's own name of it; the same unless aligned without ids; `null` when the port has none. */
+  readonly port: string | null;
+  /** Index of the layer in the original. */
+  readonly layer: number;
+  /** Kind of the operation: `conv`, `batch-norm`, `activation`, … */
+  readonly kind: string;
+  /** Shape of the reference's values, batch included. */
+  readonly shape: readonly number[];
+  /** Shape of the port's values where it is another one; else `null`. */
+  readonly actualShape: readonly number[] | null;
+  readonly mode: TapMode;
+  /** Largest |actual − expected|; `null` when no values were compared (shape, missing). */
+  readonly maxAbs: JsonNumber | null;
+  /** Largest |actual − expected| ÷ |expected| where expected is not 0. */
+  readonly maxRel: JsonNumber | null;
+  /** Root of the mean squared difference. */
+  readonly rmse: JsonNumber | null;
+  /** Cosine of the angle between both as vectors, -1…1. */
+  readonly cosine: JsonNumber | null;
+  /** Largest error ÷ bound; `null` where the bound is 0 and the values are equal, or nothing was compared. */
+  readonly ratio: JsonNumber | null;
+  /** Multi-index of the element with the largest ratio. */
+  readonly worst: readonly number[] | null;
+  /** Bound at the worst index. */
+  readonly bound: JsonNumber | null;
+  /** The port's value at the worst index. */
+  readonly actual: JsonNumber | null;
+  /** The reference's value at the worst index. */
+  readonly expected: JsonNumber | null;
+  readonly verdict: TapVerdict;
+  readonly basis: TapBasis | null;
+  readonly sensitivity: Sensitivity | null;
+  /** Sentences for people: what the judge said, what was not exercised and why. */
+  readonly notes: readonly string[];
+}
+
+/** Which part of a port (or of its surroundings) a fault is in. */
+export type FaultComponent =
+  | "pipeline"
+  | "weights"
+  | "model"
+  | "loss"
+  | "post"
+  | "integration"
+  | "framework"
+  | "reference";
+
+/** Something that needs explaining. */
+export interface Fault {
+  readonly component: FaultComponent;
+  /** Index of the layer in the original; `null` for a fault of no single layer. */
+  readonly layer: number | null;
+  /** Tap id, weight name or stage. */
+  readonly place: string;
+  /** What was seen, with numbers. */
+  readonly evidence: string;
+  /** A hypothesis that was tried and made the difference vanish, or `null`: unknown. */
+  readonly cause: string | null;
+  /** Command line that shows this fault again. */
+  readonly reproduce: string;
+}
+
+/** How much of something was looked at. */
+export interface Count {
+  readonly compared: number;
+  readonly total: number;
+}
+
+/** How much of the original the run looked at. */
+export interface Coverage {
+  /** Taps of the reference that were compared, of all it has (sub-taps included). */
+  readonly taps: Count;
+  /** Elements of those taps, one input, one mode. */
+  readonly elements: Count;
+  /** Named tensors of the original's weights that were compared (or asked for, see {@link LayerByLayerResult.weightsChecked}). */
+  readonly weights: Count;
+  /** Reference layers without a port tap of their own on which a later compared tap depends. */
+  readonly covered: readonly string[];
+  /** Reference layers that no compared tap depends on: a failure. */
+  readonly uncovered: readonly string[];
+  /** Port taps without a partner in the reference: a failure. */
+  readonly unpaired: readonly string[];
+  /** Reference layers left out on request (`--taps`, `--partial`). */
+  readonly excluded: readonly string[];
+}
+
+/** A port tap and the reference tap it was compared with. */
+export interface TapPair {
+  readonly port: string;
+  readonly reference: string;
+}
+
+/** How port taps were paired with reference taps. */
+export interface Alignment {
+  /** `id`: by equal names; `provenance`: by the weights each depends on; `shape`: by order and shapes. */
+  readonly by: "id" | "provenance" | "shape";
+  /** Every pair in the port's order. */
+  readonly pairs: readonly TapPair[];
+}
+
+/** What ran the original. */
+export interface ReferenceInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly options: { readonly [k: string]: Json };
+}
+
+/** Size of the network's input, in pixels; batch in images. */
+export interface InputSize {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  readonly batch: number;
+}
+
+/** Milliseconds of each stage, wall clock. */
+export interface Timings {
+  readonly read: number;
+  readonly lower: number;
+  readonly reference: number;
+  readonly port: number;
+  readonly compare: number;
+  readonly total: number;
+}
+
+/** Result of `difftest layer-by-layer`. The same call gives the same object but for timings and memory. */
+export interface LayerByLayerResult {
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly verdict: "same" | "differs";
+  /** Command line that repeats the run. */
+  readonly command: string;
+  /** The port: name of a built-in one, or its file as given. */
+  readonly model: string;
+  /** The original: config file as given, or the name of the built-in config. */
+  readonly original: string;
+  /** The weights as given: a file, or `synthetic:SEED,gain=G` with both numbers. */
+  readonly weights: string;
+  /** The inputs as given, in the order of the batch. */
+  readonly inputs: readonly string[];
+  readonly size: InputSize;
+  /** Options of the port that were taken from the original: classes, anchors … */
+  readonly options: { readonly [k: string]: Json };
+  readonly reference: ReferenceInfo;
+  /** Back-end that ran the port: `wasm`, `node`, `cpu`, or `plain` for a port without TensorFlow.js. */
+  readonly backend: string;
+  /** `bound`, or `rtol=…,atol=…`. */
+  readonly tolerance: string;
+  readonly coverage: Coverage;
+  /** `verified`: the port's variables equal the file bit for bit; `asked-for`: only that it asked for them is known. */
+  readonly weightsChecked: "verified" | "asked-for";
+  readonly alignment: Alignment;
+  /** One entry a tap and mode, in the original's order, isolated before cumulative. */
+  readonly taps: readonly TapResult[];
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly string[];
+  readonly timings: Timings;
+  /** `peak`: bytes of all processes together, `null` where the system does not tell. */
+  readonly memory: { readonly peak: number | null };
+}
+
+/** What is written instead of a result on exit status 2 and 3. */
+export interface ErrorResult {
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly verdict: "error";
+  readonly error: { readonly code: string; readonly message: string };
+}
