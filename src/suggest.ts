@@ -1,8 +1,10 @@
 /**
- * The known word that was probably meant: the nearest by edits (insert, delete, replace, swap of
- * neighbours), if it is near enough not to be a guess.
+ * The known word that was probably meant: the only one that begins so, or the nearest by edits
+ * (insert, delete, replace, swap of neighbours), if it is near enough not to be a guess.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const begun = known.filter((name) => word.length > 2 && name.startsWith(word));
+  if (begun.length === 1) return begun[0];
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of known) {
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());

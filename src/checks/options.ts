@@ -27,7 +27,7 @@ export interface LayerByLayerOptions {
   /** `416`, or `WIDTHxHEIGHT` in pixels. Default: the original's. */
   readonly size?: string | number;
   /** Images in the batch; each gets other values. Default: the number of inputs. */
-  readonly batch?: number;
+  readonly batch?: number | string;
   /** @defaultValue `"both"` */
   readonly mode?: "isolated" | "cumulative" | "both";
   /** Pattern of the taps to compare: `*` stands for anything, commas separate. Default: all. */
@@ -106,17 +106,13 @@ const MAX_SEED = 2 ** 32 - 1;
  */
 export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
   const inputs = (options.inputs?.length ? options.inputs : ["random:1"]).map(parseInput);
-  const batch = options.batch ?? inputs.length;
-  if (!Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH) {
-    throw badValue("--batch", String(batch), `a whole number from 1 to ${MAX_BATCH}`);
-  }
   return {
     model: options.model,
     original: options.original ?? null,
     weights: parseWeights(options.weights ?? "synthetic:1"),
     inputs,
     size: options.size === undefined ? null : parseSize(String(options.size)),
-    batch,
+    batch: parseBatch(String(options.batch ?? inputs.length)),
     mode: oneOf("--mode", options.mode ?? "both", MODES),
     wantsTap: parseTaps(options.taps ?? "*"),
     tolerance: parseTolerance(options.tolerance ?? "bound"),
@@ -134,6 +130,13 @@ export const MODES = ["isolated", "cumulative", "both"] as const;
 export const BACKENDS = ["wasm", "node", "cpu"] as const;
 /** Values of `--darknet`. */
 export const DARKNETS = ["alexeyab", "pjreddie"] as const;
+
+/** @throws {InputError} when the text is no whole number of images */
+export function parseBatch(text: string): number {
+  const batch = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (batch >= 1 && batch <= MAX_BATCH) return batch;
+  throw badValue("--batch", text, `a whole number from 1 to ${MAX_BATCH}`);
+}
 
 /** @throws {InputError} when the text is neither `SIDE` nor `WIDTHxHEIGHT` */
 export function parseSize(text: string): { readonly width: number; readonly height: number } {

@@ -129,3 +129,8 @@ export const errorResultSchema: z.ZodType<ErrorResult> = z.strictObject({
 export const layerByLayerJsonSchema: z.ZodType<LayerByLayerResult | ErrorResult> = z
   .union([layerByLayerResultSchema, errorResultSchema])
   .meta({ title: "Result of difftest layer-by-layer" });
+
+/** The JSON Schema (draft 2020-12) of {@link layerByLayerJsonSchema}, as it lies in `schema/`. */
+export function layerByLayerJsonSchemaText(): string {
+  return `${JSON.stringify(z.toJSONSchema(layerByLayerJsonSchema), null, 2)}\n`;
+}

@@ -1,0 +1,126 @@
+import picocolors from "picocolors";
+import type { Colors } from "picocolors/types.js";
+import type { Coverage, Fault, LayerByLayerResult, TapResult } from "../checks/result.js";
+import { counted, grouped, shapeText } from "./numbers.js";
+import { PAGE_WIDTH } from "./table.js";
+import { tapTable } from "./tap-table.js";
+
+/** How a result is written for people. */
+export interface TerminalStyle {
+  readonly colour: boolean;
+  /** Only faults, warnings and the last line. */
+  readonly quiet: boolean;
+}
+
+/** A whole result as text, at most 100 letters wide but for paths and command lines, ending in a newline. */
+export function formatResult(result: LayerByLayerResult, style: TerminalStyle): string {
+  const colours = picocolors.createColors(style.colour);
+  const parts = [
+    ...(style.quiet ? [] : [headText(result), tapTable(result.taps, colours)]),
+    ...(style.quiet ? [] : [notesText(result.taps, colours)]),
+    faultsText(result.faults, colours),
+    warningsText(result.warnings, colours),
+    ...(style.quiet ? [] : [coverageText(result)]),
+    summaryText(result, colours),
+  ];
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+/** What was compared with what, on what. */
+function headText(result: LayerByLayerResult): string {
+  const { width, height, channels, batch } = result.size;
+  const options = Object.entries(result.options).map(([k, v]) => `${k} ${JSON.stringify(v)}`);
+  const { reference, alignment } = result;
+  const rows: [string, string][] = [
+    ["port", `${result.model} on ${result.backend}`],
+    ["original", `${result.original} on ${reference.name} ${reference.version}`],
+    ["weights", result.weights],
+    ["input", `${result.inputs.join(", ")} as ${shapeText([batch, channels, height, width])}`],
+    ["options", options.join(", ")],
+    ["tolerance", result.tolerance === "bound" ? "" : result.tolerance],
+    ["aligned", alignment.by === "id" ? "" : `by ${alignment.by}, not by names`],
+  ];
+  return rows
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => hanging(name.padEnd(11), value))
+    .join("\n");
+}
+
+/** The notes of taps, each with its tap. */
+function notesText(taps: readonly TapResult[], colours: Colors): string {
+  const lines = taps.flatMap(({ id, notes }) => notes.map((note) => [id, note] as const));
+  const unique = new Map(lines.map(([id, note]) => [`${id}: ${note}`, note]));
+  return [...unique.keys()].map((line) => hanging(colours.dim("note  "), line, 6)).join("\n");
+}
+
+/** Each fault: where, what was seen, why, and the line that shows it again. */
+export function faultsText(faults: readonly Fault[], colours: Colors): string {
+  return faults
+    .map(({ component, layer, place, evidence, cause, reproduce }) => {
+      const where = layer === null ? component : `${component}, layer ${layer}`;
+      return [
+        `${colours.red(colours.bold(`fault at ${place}`))} (${where})`,
+        hanging("  evidence  ", evidence),
+        hanging("  cause     ", cause ?? "unknown"),
+        `  again     ${reproduce}`,
+      ].join("\n");
+    })
+    .join("\n\n");
+}
+
+function warningsText(warnings: readonly string[], colours: Colors): string {
+  return warnings.map((text) => hanging(colours.yellow("warning  "), text, 9)).join("\n");
+}
+
+function coverageText(result: LayerByLayerResult): string {
+  const { coverage } = result;
+  const checked =
+    result.weightsChecked === "verified" ? "equal bit for bit" : "asked for, not verified";
+  const lists: [keyof Coverage & string, string][] = [
+    ["covered", "no tap of their own, but a later one depends on them"],
+    ["uncovered", "NOT compared: no compared tap depends on them"],
+    ["unpaired", "port taps WITHOUT a partner in the original"],
+    ["excluded", "left out on request"],
+  ];
+  return [
+    `compared   ${fraction(coverage.taps)} taps, ${fraction(coverage.elements)} elements`,
+    `weights    ${fraction(coverage.weights)} ${checked}`,
+    ...lists.flatMap(([key, meaning]) => {
+      const names = coverage[key] as readonly string[];
+      return names.length === 0 ? [] : [hanging("           ", `${meaning}: ${names.join(", ")}`)];
+    }),
+  ].join("\n");
+}
+
+function fraction({ compared, total }: { compared: number; total: number }): string {
+  return `${grouped(compared)} of ${grouped(total)}`;
+}
+
+/** The last line: the verdict and what it rests on. */
+export function summaryText(result: LayerByLayerResult, colours: Colors): string {
+  const seconds = `${(result.timings.total / 1000).toFixed(1)} s`;
+  const peak = result.memory.peak;
+  const memory = peak === null ? "" : `, ${Math.round(peak / 2 ** 20)} MiB at most`;
+  const compared = counted(result.coverage.taps.compared, "tap");
+  if (result.verdict === "same") {
+    return `${colours.green(colours.bold("same"))}: ${compared} agree (${seconds}${memory})`;
+  }
+  const places = result.faults.map(({ place }) => place);
+  const named = places.slice(0, 5).join(", ") + (places.length > 5 ? ", …" : "");
+  const at = places.length === 0 ? "" : ` at ${named}`;
+  const faults = counted(result.faults.length, "fault");
+  return `${colours.red(colours.bold("differs"))}: ${faults}${at} (${compared} compared, ${seconds}${memory})`;
+}
+
+/** Words after a label, wrapped with the following lines indented to the label's width. */
+function hanging(label: string, text: string, indent: number = label.length): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > PAGE_WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return label + [...lines, line].join(`\n${" ".repeat(indent)}`);
+}
