@@ -129,9 +129,8 @@ function unknownCommand(commands: readonly Command[], word: string): InputError 
 
 /** Commander's errors in our words; those that cannot come from our commands keep theirs, in one line. */
 function inputError(error: CommanderError, first: string): InputError {
-  const [quoted = "", near] = [...error.message.matchAll(/(?:'|Did you mean )([^'?)]+)/g)].map(
-    ([, word]) => word,
-  );
+  const quoted = /'([^']+)'/.exec(error.message)?.[1] ?? "";
+  const near = /Did you mean (?:one of )?([^?]+)\?/.exec(error.message)?.[1];
   const [option = "", wanted = ""] = quoted.split(" ", 2);
   const help = `difftest ${first.startsWith("-") ? "" : `${first} `}--help`;
   const words: Readonly<Record<string, string>> = {

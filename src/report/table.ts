@@ -41,7 +41,7 @@ export function tableText(
   );
   const surplus = widths.reduce((sum, width) => sum + width + 2, -2) - PAGE_WIDTH;
   const first = widths[0] ?? 0;
-  const colWidths = widths.with(0, surplus > 0 ? Math.max(first - surplus, 8) : first);
+  const colWidths = widths.with(0, surplus > 0 ? Math.max(first - surplus, 6) : first);
   const table = new Table({
     head: columns.map(({ title }) => title),
     colAligns: columns.map(({ align }) => align),
