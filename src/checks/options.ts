@@ -53,7 +53,8 @@ export interface LayerByLayerOptions {
 /** Where the weights come from. */
 export type WeightsSource =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "synthetic"; readonly seed: number; readonly gain: number };
+  /** `gain` `null`: the one at which the model's activations neither vanish nor explode. */
+  | { readonly kind: "synthetic"; readonly seed: number; readonly gain: number | null };
 
 /** Where one image of the batch (or, for .npy, the whole batch) comes from. */
 export type InputSource =
@@ -86,9 +87,6 @@ export interface ResolvedOptions {
   readonly darknet: "alexeyab" | "pjreddie";
   readonly letterbox: boolean;
 }
-
-/** Gain of synthetic weights where none is given: activations keep their size through depth. */
-export const DEFAULT_GAIN = 1;
 
 /**
  * Largest side of the input. Published Darknet configs end at 1920; the limit only stops a typing
@@ -151,10 +149,9 @@ export function parseSize(text: string): { readonly width: number; readonly heig
 export function parseWeights(text: string): WeightsSource {
   if (!text.startsWith("synthetic")) return { kind: "file", path: text };
   const [, seed, gain] = /^synthetic:(\d{1,10})(?:,gain=(.+))?$/.exec(text) ?? [];
-  const source = { seed: Number(seed), gain: gain === undefined ? DEFAULT_GAIN : Number(gain) };
-  if (isSeed(source.seed) && source.gain > 0 && Number.isFinite(source.gain)) {
-    return { kind: "synthetic", ...source };
-  }
+  const source = { seed: Number(seed), gain: gain === undefined ? null : Number(gain) };
+  const usable = source.gain === null || (source.gain > 0 && Number.isFinite(source.gain));
+  if (isSeed(source.seed) && usable) return { kind: "synthetic", ...source };
   throw badValue("--weights", text, "a file, or synthetic:SEED[,gain=G] such as synthetic:1");
 }
 
