@@ -1,0 +1,86 @@
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  type BuildContext,
+  definePort,
+  type Port,
+  type PortVariable,
+  type PortWeights,
+  type Tap,
+} from "../../port/port.js";
+import { CspDarknetTiny } from "./backbone/csp-darknet-tiny.js";
+import { ConvBnAct } from "./blocks/conv-bn-act.js";
+import { PortScope } from "./blocks/port-scope.js";
+import { YoloHead } from "./head/yolo-head.js";
+import { imageOf } from "./image-of.js";
+import { FeaturePyramidLevel } from "./neck/feature-pyramid-level.js";
+import { anchorsOf, type YoloOptions, yoloOptions } from "./yolo-options.js";
+
+/** Trained on COCO. Anchor 0 is in neither mask: so it was published, and the weights rely on it. */
+const COCO: YoloOptions = {
+  classes: 80,
+  anchors: [10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319],
+  masks: [
+    [3, 4, 5],
+    [1, 2, 3],
+  ],
+};
+
+/** Both heads reach 2.5 % over the borders of a cell. */
+const SCALE_XY = 1.05;
+
+/**
+ * Wang, Bochkovskiy, Liao: Scaled-YOLOv4: Scaling Cross Stage Partial Network. CVPR 2021,
+ * arXiv:2011.08036.
+ */
+class Yolov4Tiny {
+  readonly variables: Readonly<Record<string, PortVariable>>;
+  readonly #backbone: CspDarknetTiny;
+  readonly #reduce: ConvBnAct;
+  readonly #coarseFeatures: ConvBnAct;
+  readonly #coarseHead: YoloHead;
+  readonly #pyramid: FeaturePyramidLevel;
+  readonly #fineFeatures: ConvBnAct;
+  readonly #fineHead: YoloHead;
+
+  constructor(weights: PortWeights, context: BuildContext) {
+    const options = yoloOptions(context, COCO);
+    const scope = new PortScope(weights, context);
+    const head = { classes: options.classes, scaleXY: SCALE_XY };
+    this.#backbone = new CspDarknetTiny(scope, context.channels);
+    this.#reduce = new ConvBnAct(scope, { channels: 512, filters: 256, size: 1 });
+    this.#coarseFeatures = new ConvBnAct(scope, { channels: 256, filters: 512, size: 3 });
+    this.#coarseHead = new YoloHead(scope, {
+      ...head,
+      channels: 512,
+      anchors: anchorsOf(options, 0),
+    });
+    this.#pyramid = new FeaturePyramidLevel(scope, { channels: 256, filters: 128 });
+    this.#fineFeatures = new ConvBnAct(scope, { channels: 128 + 256, filters: 256, size: 3 });
+    this.#fineHead = new YoloHead(scope, {
+      ...head,
+      channels: 256,
+      anchors: anchorsOf(options, 1),
+    });
+    this.variables = scope.variables;
+  }
+
+  forward(image: tf.Tensor4D, tap: Tap): void {
+    const { fine, coarse } = this.#backbone.forward(image, tap);
+    const reduced = this.#reduce.forward(coarse, tap);
+    this.#coarseHead.forward(this.#coarseFeatures.forward(reduced, tap), tap);
+    const joined = this.#pyramid.forward(reduced, fine, tap);
+    this.#fineHead.forward(this.#fineFeatures.forward(joined, tap), tap);
+  }
+}
+
+/** YOLOv4-tiny as in AlexeyAB's Darknet: 38 layers, two heads. */
+export const yolov4Tiny: Port<Yolov4Tiny, tf.Tensor4D> = definePort({
+  name: "yolov4-tiny",
+  original: "yolov4-tiny.cfg",
+  layout: "nhwc",
+  runtime: "tfjs",
+  inputs: [{ name: "input", shape: [null, null, null, 3] }],
+  build: (weights, context) => new Yolov4Tiny(weights, context),
+  forward: (model, inputs, tap) => tf.tidy(() => model.forward(imageOf(inputs), tap)),
+  variables: (model) => model.variables,
+});

@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { MODELS } from "../../src/models/registry.js";
+import { loadBackend } from "../../src/runtime/backend.js";
+import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { recordedPositions, uniform, weightValues } from "./formula.js";
+import { readNpz } from "./npz.js";
+import { NamedWeights, runPort } from "./port-harness.js";
+
+const { DIFFTEST_SHARED: shared } = process.env;
+
+/** Part of a whole-model case's manifest. */
+interface ModelCase {
+  readonly seed: number;
+  readonly input: { readonly shape: readonly number[] };
+  readonly weights: {
+    readonly layout: readonly (readonly [number, string, number, number, number | null])[];
+  };
+  readonly layers: readonly {
+    readonly index: number;
+    readonly type: string;
+    readonly shape: readonly number[];
+    readonly stored: string;
+    readonly key: string;
+  }[];
+}
+
+/** Darknet's section names in our ids. */
+const SHORT: Readonly<Record<string, string>> = { convolutional: "conv" };
+
+/** The formula's weights under the names that ports ask for. */
+function weightsOf({ seed, weights, layers }: ModelCase): NamedWeights {
+  const entries = new Map<string, () => Tensor>();
+  let first = 0;
+  for (const [layer, role, count, fanIn, gain] of weights.layout) {
+    const at = first;
+    first += count;
+    const filters = layers[layer]?.shape[1] ?? 0;
+    entries.set(`conv_${layer}/${role}`, () => {
+      const values = weightValues(role, uniform(at, count, seed), fanIn, gain ?? 1);
+      return tensor(role === "kernel" ? kernelShape(filters, fanIn) : [count], values);
+    });
+  }
+  return new NamedWeights([...entries.keys()], (name) => (entries.get(name) as () => Tensor)());
+}
+
+/**
+ * [filters, channels, k, k] of a kernel with `fanIn` = channels·k². These models have k = 1 or 3,
+ * and no layer has a number of channels that 9 divides.
+ */
+function kernelShape(filters: number, fanIn: number): number[] {
+  const side = fanIn % 9 === 0 ? 3 : 1;
+  return [filters, fanIn / side ** 2, side, side];
+}
+
+/** Largest |a − e| / max(1, max|e|) over the recorded positions. */
+function distance(actual: Tensor, expected: Tensor, positions: Uint32Array | undefined): number {
+  let scale = 1;
+  for (const e of expected.data) scale = Math.max(scale, Math.abs(e));
+  let worst = 0;
+  expected.data.forEach((e, k) => {
+    const error = Math.abs((actual.data[positions?.[k] ?? k] ?? Number.NaN) - e);
+    worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst, error);
+  });
+  return worst / scale;
+}
+
+describe.skipIf(shared === undefined)(
+  "ports against what Darknet computed (skipped without DIFFTEST_SHARED)",
+  () => {
+    beforeAll(async () => {
+      await loadBackend("wasm");
+    });
+
+    it.each(["yolov4-tiny"])("%s equals every recorded layer", async (id) => {
+      const folder = join(shared as string, "darknet-conformance/cases", `model-${id}`);
+      const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as ModelCase;
+      const recorded = readNpz(readFileSync(join(folder, "expected/layers.npz")));
+      const model = MODELS.find((candidate) => candidate.id === id);
+      const port = await (model as (typeof MODELS)[number]).load();
+      const { shape } = manifest.input;
+      const input = tensor(shape, Float32Array.from(uniform(0, sizeOf(shape), manifest.seed + 1)));
+      const weights = weightsOf(manifest);
+      const { taps } = await runPort(port, { weights, input });
+      const ids = manifest.layers.map(({ type, index }) => `${SHORT[type] ?? type}_${index}`);
+      expect([...taps.keys()]).toEqual(ids);
+      expect([...weights.taken].sort()).toEqual([...weights.names].sort());
+      for (const { index, type, stored, key, shape: size } of manifest.layers) {
+        const actual = taps.get(`${SHORT[type] ?? type}_${index}`) as Tensor;
+        expect(sizeOf(actual.shape), key).toBe(sizeOf(size));
+        const positions = stored === "full" ? undefined : recordedPositions(index, sizeOf(size));
+        expect(distance(actual, recorded.get(key) as Tensor, positions), key).toBeLessThan(1e-4);
+      }
+    });
+  },
+);
