@@ -2,10 +2,27 @@ import type { InputError } from "../../errors.js";
 import type { DarknetDialect } from "./dialect.js";
 import { batchnorm, connected, local } from "./layers/connected.js";
 import { convolutional } from "./layers/convolutional.js";
+import { deconvolutional } from "./layers/deconvolutional.js";
 import { detection, gaussianYolo, region, yolo } from "./layers/heads.js";
 import { route, shortcut } from "./layers/merging.js";
 import { avgpool, localAvgpool, maxpool } from "./layers/pooling.js";
+import { convLstm, crnn, gru, lstm, rnn } from "./layers/recurrent.js";
 import { upsample } from "./layers/resampling.js";
+import {
+  activation,
+  cost,
+  crop,
+  implicit,
+  l2norm,
+  localResponse,
+  logistic,
+  reorg,
+  reorg3d,
+  sam,
+  scaleChannels,
+  softmax,
+  unchanged,
+} from "./layers/simple.js";
 import type { NetworkBuilder } from "./network.js";
 import type { SectionReader } from "./section-reader.js";
 
@@ -38,6 +55,32 @@ const KINDS: readonly SectionKind[] = [
   { name: "connected", aliases: ["conn"], build: connected },
   { name: "batchnorm", build: batchnorm },
   { name: "local", build: local },
+  {
+    name: "deconvolutional",
+    short: "deconv",
+    aliases: ["deconv"],
+    only: "pjreddie",
+    build: deconvolutional,
+  },
+  { name: "activation", build: activation },
+  { name: "dropout", build: unchanged },
+  { name: "silence", aliases: ["empty"], only: "alexeyab", build: unchanged },
+  { name: "cost", build: cost },
+  { name: "softmax", aliases: ["soft"], build: softmax },
+  { name: "logistic", only: "pjreddie", build: logistic },
+  { name: "l2norm", only: "pjreddie", build: l2norm },
+  { name: "normalization", aliases: ["lrn"], build: localResponse },
+  { name: "crop", build: crop },
+  { name: "reorg", build: reorg },
+  { name: "reorg3d", only: "alexeyab", build: reorg3d },
+  { name: "scale_channels", only: "alexeyab", build: scaleChannels },
+  { name: "sam", only: "alexeyab", build: sam },
+  { name: "implicit", only: "alexeyab", build: implicit },
+  { name: "rnn", build: rnn },
+  { name: "crnn", build: crnn },
+  { name: "gru", build: gru },
+  { name: "lstm", build: lstm },
+  { name: "conv_lstm", only: "alexeyab", build: convLstm },
 ];
 
 /** Sections that a library knows and we do not read, with the reason. */

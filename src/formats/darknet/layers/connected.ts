@@ -24,34 +24,53 @@ export function connected(network: NetworkBuilder, section: SectionReader, id: s
   });
 }
 
+/** Names of a dense layer's tensors by role. */
+export type ConnectedWeights = Record<"kernel" | "bias", string> & Record<string, string>;
+
 /**
- * Matrix product, batch normalisation and activation; the last is named `id`. In the file the
- * normalisation's numbers follow the kernel, the reverse of a convolution.
+ * Registers the tensors of a dense layer in the order of the file: bias, kernel, and *then* scale,
+ * mean and variance, the reverse of a convolution.
+ */
+export function connectedWeights(
+  network: NetworkBuilder,
+  id: string,
+  inputs: number,
+  { units, batchNormalize, dontLoad, dontLoadScales }: ConnectedSpec,
+): ConnectedWeights {
+  const file = dontLoad ? "absent" : "stored";
+  const bias = network.weight(id, "bias", [units], { file });
+  const kernel = network.weight(id, "kernel", [units, inputs], { file, transposed: "dense" });
+  if (!batchNormalize) return { bias, kernel };
+  const absent = dontLoad || dontLoadScales ? "absent" : "stored";
+  const of = (role: string): string => network.weight(id, role, [units], { file: absent });
+  return { bias, kernel, scale: of("scale"), mean: of("mean"), variance: of("variance") };
+}
+
+/**
+ * Matrix product, batch normalisation and activation; the last is named `id`.
+ *
+ * @param weights - names registered before, where the file's order is not that of the operations
  */
 export function dense(
   network: NetworkBuilder,
   id: string,
   input: Value,
   spec: ConnectedSpec,
+  weights: ConnectedWeights = connectedWeights(network, id, sizeOf(input.shape.slice(1)), spec),
 ): Value {
-  const { units, batchNormalize } = spec;
-  const inputs = sizeOf(input.shape.slice(1));
-  const file = spec.dontLoad ? "absent" : "stored";
-  const bias = network.weight(id, "bias", [units], { file });
-  const kernel = network.weight(id, "kernel", [units, inputs], { file, transposed: "dense" });
-  const linear = spec.activation.kind === "none";
+  const { units, batchNormalize, activation } = spec;
+  const { kernel, ...others } = weights;
+  const linear = activation.kind === "none";
   const shape = [network.batch, units];
   const denseId = batchNormalize || !linear ? `${id}/dense` : id;
-  const weights: Record<string, string> = batchNormalize ? { kernel } : { kernel, bias };
-  let value = network.add("dense", denseId, [input], { units }, shape, weights);
+  const own = batchNormalize ? { kernel } : { kernel, bias: weights.bias };
+  let value = network.add("dense", denseId, [input], { units }, shape, own);
   if (batchNormalize) {
-    const absent = spec.dontLoad || spec.dontLoadScales ? "absent" : "stored";
-    const of = (role: string): string => network.weight(id, role, [units], { file: absent });
-    const norm = { bias, scale: of("scale"), mean: of("mean"), variance: of("variance") };
     const attributes = darknetBatchNorm(network.dialect);
-    value = network.add("batch-norm", linear ? id : `${id}/norm`, [value], attributes, shape, norm);
+    const normId = linear ? id : `${id}/norm`;
+    value = network.add("batch-norm", normId, [value], attributes, shape, others);
   }
-  return network.activate(id, value, spec.activation);
+  return network.activate(id, value, activation);
 }
 
 /** `[batchnorm]`: pjreddie's file has no biases for it. */

@@ -126,16 +126,15 @@ function refuseUnsupported(section: SectionReader, modern: boolean): void {
  * Shapes follow the library: the output size ignores dilation, and where that does not agree with a
  * symmetric padding the missing pixels on the bottom and right are zero.
  *
- * @param owner - prefix of the weights' names
+ * @param weights - names registered before, where the file's order is not that of the operations
  */
 export function convolution(
   network: NetworkBuilder,
   id: string,
   input: Value,
   spec: ConvolutionSpec,
-  owner: string = id,
+  weights: ConvolutionWeights = convolutionWeights(network, id, mapOf(input)[0], spec),
 ): Value {
-  const weights = convolutionWeights(network, owner, input, spec);
   const linear = spec.activation.kind === "none";
   const convId = spec.batchNormalize || !linear ? `${id}/conv` : id;
   let value = plainConvolution(network, convId, input, spec, {
@@ -151,15 +150,16 @@ export function convolution(
   return network.activate(id, value, spec.activation);
 }
 
-type ConvolutionWeights = Record<"kernel" | "bias", string> & Record<string, string>;
+/** Names of a convolution's tensors by role. */
+export type ConvolutionWeights = Record<"kernel" | "bias", string> & Record<string, string>;
 
-function convolutionWeights(
+/** Registers the tensors of a convolution in the order of the file: bias, scale, mean, variance, kernel. */
+export function convolutionWeights(
   network: NetworkBuilder,
   id: string,
-  input: Value,
+  channels: number,
   spec: ConvolutionSpec,
 ): ConvolutionWeights {
-  const [channels] = mapOf(input);
   if (channels % spec.groups !== 0 || spec.filters % spec.groups !== 0) {
     throw network.error(
       "shape",
@@ -263,7 +263,9 @@ function antialiased(
   if (strideY !== strideX) {
     throw network.error("unsupported", `antialiasing with strides ${strideY}×${strideX}`);
   }
-  const whole = convolution(network, `${id}/full`, input, { ...spec, strides: [1, 1] }, id);
+  const full = { ...spec, strides: [1, 1] } as const;
+  const weights = convolutionWeights(network, id, mapOf(input)[0], full);
+  const whole = convolution(network, `${id}/full`, input, full, weights);
   const [channels, height, width] = mapOf(whole);
   const pad = spec.blur === 3 ? 1 : 0;
   const [outHeight, outWidth] = [height, width].map(
