@@ -1,5 +1,15 @@
 import { defineConfig } from "vitest/config";
 
+/** Where `.ci/run` wants the counts of tests. */
+const results = process.env["VITEST_RESULTS"];
+
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    maxWorkers: 2,
+    ...(results === undefined
+      ? {}
+      : { reporters: ["default", "json"], outputFile: { json: results } }),
+  },
 });
