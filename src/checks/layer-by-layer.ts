@@ -1,0 +1,289 @@
+import { alignTaps, type TapAlignment } from "../align/align-taps.js";
+import type { Operation } from "../architecture/architecture.js";
+import { InputError } from "../errors.js";
+import { readInputs } from "../inputs/read-inputs.js";
+import type { PortJob } from "../record/port-messages.js";
+import { PortThread } from "../record/port-thread.js";
+import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
+import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
+import { type PreparedTaps, prepareTaps } from "../references/onnxruntime/prepare-taps.js";
+import { TapStates } from "../references/tap-plan.js";
+import { prepareBackend } from "../runtime/backend.js";
+import { functionErrorOf } from "../runtime/function-errors.js";
+import { MemoryWatch } from "../runtime/memory.js";
+import { assembleResult } from "./assemble-result.js";
+import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import { type OpenedWeights, type Original, openOriginal, openWeights } from "./original.js";
+import type { LayerByLayerResult } from "./result.js";
+import type { Recorded, Session } from "./session.js";
+import { hasNegativeSide } from "./tap-verdict.js";
+
+/**
+ * Runs the original and a port on the same weights and the same input and compares every layer.
+ *
+ * @returns the same plain data that `difftest layer-by-layer --json` writes
+ * @throws {InputError} when an option, a file or the port is unusable (exit status 2)
+ * @throws {UnavailableError} when the back-end is not installed or the reference crashed (exit status 3)
+ */
+export async function layerByLayer(options: LayerByLayerOptions): Promise<LayerByLayerResult> {
+  const started = performance.now();
+  const resolved = resolveOptions(options);
+  const check = new LayerByLayerCheck(options, resolved);
+  const aborted = onAbort(options.signal);
+  try {
+    return await Promise.race([check.run(started), aborted.promise]);
+  } finally {
+    aborted.stop();
+    await check.close();
+  }
+}
+
+/** One run: owns its threads, its reference process and its files, and closes them all. */
+class LayerByLayerCheck {
+  readonly #options: LayerByLayerOptions;
+  readonly #resolved: ResolvedOptions;
+  #threads: PortThread[] = [];
+  #process: OnnxRuntimeProcess | undefined;
+  #weights: OpenedWeights | undefined;
+  readonly #memory = new MemoryWatch(() => [this.#process?.pid]);
+  readonly #timings = { read: 0, lower: 0, reference: 0, port: 0, compare: 0 };
+
+  constructor(options: LayerByLayerOptions, resolved: ResolvedOptions) {
+    this.#options = options;
+    this.#resolved = resolved;
+  }
+
+  async run(started: number): Promise<LayerByLayerResult> {
+    const session = await this.#open();
+    const recorded = await this.#record(session);
+    const comparing = performance.now();
+    const result = await assembleResult(session, recorded);
+    this.#timings.compare += performance.now() - comparing;
+    const total = performance.now() - started;
+    return {
+      ...result,
+      timings: { ...this.#timings, total },
+      memory: { peak: this.#memory.stop() },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#memory.stop();
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+    await this.#process?.close();
+    this.#weights?.store.close();
+  }
+
+  /** Reads all files while the threads and the reference process start. */
+  async #open(): Promise<Session> {
+    const resolved = this.#resolved;
+    const original = await this.#timed("read", () => {
+      const opened = openOriginal(resolved);
+      // Threads start while the weights are read: each takes a third of a second.
+      this.#threads = this.#modes().map(() => this.#thread());
+      return opened;
+    });
+    const weights = await this.#timed("read", () => openWeights(resolved, original));
+    this.#weights = weights;
+    const input = await this.#timed("read", () =>
+      readInputs(resolved.inputs, inputShape(original), { letterbox: resolved.letterbox }),
+    );
+    this.#process = await OnnxRuntimeProcess.start(weights.store.description);
+    const facts = await (this.#threads[0] as PortThread).facts;
+    const architecture = partOf(original, weights);
+    return {
+      options: this.#options,
+      resolved,
+      original: { ...original, architecture },
+      weights,
+      input,
+      process: this.#process,
+      reference: new EmbeddedReference(this.#process, architecture),
+      facts,
+      fullLayers: original.architecture.layers.map(({ id }) => id),
+    };
+  }
+
+  /** Runs the port in all modes; once more where its taps turn out to be others than one a layer. */
+  async #record(session: Session): Promise<Recorded> {
+    const layers = session.original.architecture.layers.map(({ id }) => id);
+    const first = await this.#attempt(session, layers, { by: "id", pairs: {} });
+    const run = first.cumulative ?? first.isolated;
+    const names = (run?.taps ?? []).map(({ name }) => name);
+    const alignment = alignTaps(
+      session.original.architecture,
+      (run?.taps ?? []).map(({ name, shape }) => ({
+        name,
+        shape,
+        weights: run?.provenance[name] ?? [],
+      })),
+    );
+    const paired = new Set(Object.values(alignment.pairs));
+    const asPlanned =
+      names.every((name) => alignment.pairs[name] === name) && layers.every((id) => paired.has(id));
+    if (asPlanned || paired.size === 0 || broken(first)) return { ...first, alignment };
+    const taps = session.original.architecture.operations
+      .map(({ id }) => id)
+      .filter((id) => paired.has(id));
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+    this.#threads = this.#modes().map(() => this.#thread());
+    await Promise.all(this.#threads.map((thread) => thread.facts));
+    return await this.#attempt(session, taps, alignment);
+  }
+
+  async #attempt(
+    session: Session,
+    taps: readonly string[],
+    alignment: TapAlignment,
+  ): Promise<Recorded> {
+    const { architecture } = session.original;
+    const { resolved, facts } = session;
+    const prepared = await this.#timed("lower", () =>
+      prepareTaps({
+        architecture,
+        taps,
+        cut: new Set([...taps, ...architecture.inputs.map(({ name }) => name)]),
+        layout: facts.layout,
+        functionError:
+          resolved.tolerance.kind === "bound" && resolved.mode !== "cumulative"
+            ? functionErrorOf(facts.runtime === "tfjs" ? resolved.backend : "plain")
+            : null,
+        scratch: session.process.scratch,
+        negativeSide: hasNegativeSide,
+      }),
+    );
+    const states = new TapStates(prepared.plan.taps.length);
+    const inputs = new Map([[architecture.inputs[0]?.name ?? "input", session.input.tensor]]);
+    const reference = this.#timed("reference", () =>
+      session.reference.record(prepared, inputs, (index) => states.set(index, 1)),
+    ).catch((error: unknown) => {
+      states.failRest();
+      throw error;
+    });
+    const runs = Promise.all(
+      this.#modes().map((mode, at) =>
+        (this.#threads[at] as PortThread).run(
+          this.#job(session, prepared, states, alignment, mode),
+          () => this.#progress(at, taps.length),
+        ),
+      ),
+    );
+    // A reference that fails makes the ports fail too; the reason is the reference's.
+    const [, done] = await Promise.all([
+      reference,
+      runs.catch(async (error: unknown) => {
+        await reference;
+        throw error;
+      }),
+    ]);
+    this.#timings.port += Math.max(...done.map((run) => run.buildMs + run.forwardMs));
+    const of = (mode: "isolated" | "cumulative") => done[this.#modes().indexOf(mode)] ?? null;
+    return { prepared, alignment, isolated: of("isolated"), cumulative: of("cumulative") };
+  }
+
+  #job(
+    session: Session,
+    prepared: PreparedTaps,
+    states: TapStates,
+    alignment: TapAlignment,
+    mode: "isolated" | "cumulative",
+  ): PortJob {
+    const { resolved, original, input } = session;
+    return {
+      mode,
+      context: {
+        ...original.network,
+        batch: resolved.batch,
+        options: original.portOptions,
+      },
+      weights: session.weights.store.description,
+      verify: mode === this.#modes()[0],
+      plan: prepared.plan,
+      states: states.buffer,
+      scratchFd: session.process.scratch.fd,
+      input: { shape: input.tensor.shape, data: input.tensor.data },
+      images: input.images,
+      tolerance: resolved.tolerance.kind === "given" ? resolved.tolerance : null,
+      pairs: alignment.pairs,
+    };
+  }
+
+  #modes(): readonly ("isolated" | "cumulative")[] {
+    return this.#resolved.mode === "both" ? ["isolated", "cumulative"] : [this.#resolved.mode];
+  }
+
+  #thread(): PortThread {
+    prepareBackend(this.#resolved.backend);
+    const name = this.#resolved.model;
+    const kind = /[\\/]|\.[mc]?[jt]s$/.test(name) ? "file" : "built-in";
+    return new PortThread({ source: { kind, name }, backend: this.#resolved.backend });
+  }
+
+  #done = 0;
+  #progress(thread: number, total: number): void {
+    this.#done += 1;
+    const modes = this.#modes().length;
+    this.#options.onProgress?.({
+      stage: "port",
+      done: this.#done,
+      total: total * modes,
+      label: this.#modes()[thread] ?? "",
+    });
+  }
+
+  async #timed<T>(stage: "read" | "lower" | "reference", work: () => T | Promise<T>): Promise<T> {
+    const started = performance.now();
+    this.#options.onProgress?.({ stage, done: 0, total: 0 });
+    try {
+      return await work();
+    } finally {
+      this.#timings[stage] += performance.now() - started;
+    }
+  }
+}
+
+/** The part of the original that has weights: all of it, unless `--partial` accepted a file that ends early. */
+function partOf(
+  { architecture }: Original,
+  { lastLayer }: OpenedWeights,
+): Original["architecture"] {
+  if (lastLayer === null) return architecture;
+  const within = ({ layer }: Operation) => layer <= lastLayer;
+  const operations = architecture.operations.filter(within);
+  const read = new Set(operations.flatMap(({ inputs }) => inputs));
+  return {
+    ...architecture,
+    layers: architecture.layers.filter(({ index }) => index <= lastLayer),
+    operations,
+    outputs: operations.map(({ id }) => id).filter((id) => !read.has(id)),
+    weights: architecture.weights.filter(({ layer }) => layer <= lastLayer),
+  };
+}
+
+function inputShape(original: Original): readonly number[] {
+  const shape = original.architecture.inputs[0]?.shape;
+  if (shape === undefined)
+    throw new InputError("format", `${original.name}: the network has no input`);
+  return shape;
+}
+
+/** Whether a run ended before it had shown all its taps. */
+function broken({ isolated, cumulative }: Recorded): boolean {
+  return [isolated, cumulative].some((run) => run?.weightsFault != null);
+}
+
+function onAbort(signal: AbortSignal | undefined): {
+  readonly promise: Promise<never>;
+  readonly stop: () => void;
+} {
+  let stop = (): void => undefined;
+  const promise = new Promise<never>((_, reject) => {
+    const fail = () =>
+      reject(signal?.reason instanceof Error ? signal.reason : new Error("aborted"));
+    if (signal?.aborted) fail();
+    signal?.addEventListener("abort", fail, { once: true });
+    stop = () => signal?.removeEventListener("abort", fail);
+  });
+  promise.catch(() => undefined);
+  return { promise, stop };
+}

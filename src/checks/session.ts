@@ -1,0 +1,55 @@
+import type { TapAlignment } from "../align/align-taps.js";
+import type { NetworkInput } from "../inputs/read-inputs.js";
+import type { PortFacts } from "../record/port-messages.js";
+import type { PortRun } from "../record/port-thread.js";
+import type { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
+import type { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
+import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
+import type { PlannedTap } from "../references/tap-plan.js";
+import { readExactly } from "../runtime/scratch-file.js";
+import { convertLayout } from "../tensor/layout.js";
+import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
+import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
+import type { OpenedWeights, Original } from "./original.js";
+
+/** The reference on the original, ready to be asked. */
+export interface Session {
+  readonly options: LayerByLayerOptions;
+  readonly resolved: ResolvedOptions;
+  readonly original: Original;
+  readonly weights: OpenedWeights;
+  readonly input: NetworkInput;
+  readonly process: OnnxRuntimeProcess;
+  readonly reference: EmbeddedReference;
+  readonly facts: PortFacts;
+  /** Ids of all layers of the original, also of those that `--partial` leaves out. */
+  readonly fullLayers: readonly string[];
+}
+
+/** What one attempt recorded: the plan it went by, and one run of the port a mode. */
+export interface Recorded {
+  readonly prepared: PreparedTaps;
+  readonly alignment: TapAlignment;
+  readonly isolated: PortRun | null;
+  readonly cumulative: PortRun | null;
+}
+
+/** The reference's value of a tap, NCHW; the network's input for any other id. */
+export function valueOfTap(session: Session, recorded: Recorded, id: string): Tensor {
+  const planned = recorded.prepared.plan.taps.find((tap) => tap.id === id);
+  if (planned === undefined) return session.input.tensor;
+  return readTap(session, planned, planned.offset);
+}
+
+/** The bound of a tap, NCHW; `null` where the value is exact. */
+export function boundOfTap(session: Session, planned: PlannedTap): Float32Array | null {
+  return planned.boundOffset === undefined
+    ? null
+    : readTap(session, planned, planned.boundOffset).data;
+}
+
+function readTap(session: Session, planned: PlannedTap, offset: number): Tensor {
+  const data = new Float32Array(sizeOf(planned.shape));
+  readExactly(session.process.scratch.fd, data, offset);
+  return convertLayout(tensor(planned.shape, data), planned.layout ?? "nchw", "nchw");
+}

@@ -1,0 +1,208 @@
+import type { Architecture, Operation } from "../architecture/architecture.js";
+import type { TapComparison } from "../compare/compare-tap.js";
+import { evaluateElement } from "../operators/evaluate.js";
+import type { FunctionError } from "../operators/family.js";
+import type {
+  EmbeddedReference,
+  KnownValues,
+} from "../references/onnxruntime/embedded-reference.js";
+import { indexOf, type Tensor } from "../tensor/tensor.js";
+
+/** What decided, and what it decided. */
+export interface Judgement {
+  readonly verdict: "same" | "differs";
+  readonly basis: "hard" | "judge";
+  /** Whose value is wrong, where the verdict is `differs`. */
+  readonly at: "port" | "reference";
+  readonly note: string;
+}
+
+/** Everything the judge may look at. Values are NCHW. */
+export interface JudgeInput {
+  readonly architecture: Architecture;
+  readonly operation: Operation;
+  /** The taps before this one, with the reference's values: what the port computed from. */
+  readonly known: KnownValues;
+  /** Taps at which bounds begin. */
+  readonly cut: ReadonlySet<string>;
+  readonly actual: Float32Array;
+  readonly expected: Tensor;
+  readonly trigger: Float32Array | null;
+  readonly comparison: TapComparison;
+  readonly weight: (name: string) => Float32Array;
+  readonly functionError: (name: string) => FunctionError;
+}
+
+/** Elements whose value in float64 is worked out: the worst ones, then some spread over the tap. */
+const WORST = 24;
+const SPREAD = 24;
+/**
+ * How many times the port's own typical error an element may be off before it is no longer one of
+ * its rounding errors. Gaussian errors of 10⁸ elements stay below 6.
+ */
+const OUTLIER = 12;
+
+/**
+ * Decides on a tap whose error is more than what rounding makes of it by chance (DESIGN.md §6).
+ *
+ * Beyond the hard bound nothing is rounding. Between both bounds the definition in float64 says who
+ * is right, and rounding must look like rounding: no systematic gain or offset of a channel, no
+ * single element far out of the port's own distribution.
+ */
+export async function judge(reference: EmbeddedReference, input: JudgeInput): Promise<Judgement> {
+  const { comparison } = input;
+  const hard = await hardBound(reference, input);
+  const beyond = countBeyond(input, hard);
+  const truth = judgeElements(input, hard);
+  if (truth !== undefined && truth.referenceWrong > truth.portWrong) {
+    return {
+      verdict: "differs",
+      basis: "judge",
+      at: "reference",
+      note: `the float64 definition gives the port right and the reference wrong in ${truth.referenceWrong} of ${truth.judged} elements looked at`,
+    };
+  }
+  if (beyond > 0) {
+    const of = `${beyond} of ${input.actual.length} elements`;
+    return {
+      verdict: "differs",
+      basis: "hard",
+      at: "port",
+      note: `${of} are beyond what rounding can do in any order of summation`,
+    };
+  }
+  const { fit, side, metrics } = comparison;
+  if (fit?.significant) {
+    return { verdict: "differs", basis: "judge", at: "port", note: fit.summary };
+  }
+  if (truth === undefined) {
+    return {
+      verdict: "differs",
+      basis: "judge",
+      at: "port",
+      note: "more than rounding makes of it by chance; too costly to work out in float64",
+    };
+  }
+  const ratio = metrics.ratio ?? Number.POSITIVE_INFINITY;
+  if (ratio > OUTLIER * side.ratioRms) {
+    return {
+      verdict: "differs",
+      basis: "judge",
+      at: "port",
+      note: `one element is ${(ratio / side.ratioRms).toFixed(0)} times the typical error of this tap`,
+    };
+  }
+  if (truth.portWrong === 0) {
+    return {
+      verdict: "same",
+      basis: "judge",
+      at: "port",
+      note: `within the bound of the float64 value in all ${truth.judged} elements looked at`,
+    };
+  }
+  return {
+    verdict: "same",
+    basis: "judge",
+    at: "port",
+    note: "an unlucky order of summation: errors are larger than by chance, but within the hard bound and not systematic",
+  };
+}
+
+async function hardBound(
+  reference: EmbeddedReference,
+  input: JudgeInput,
+): Promise<Float32Array | null> {
+  const { operation, architecture, cut } = input;
+  const name = "hard";
+  const { values } = await reference.compute(
+    {
+      operations: between(architecture, operation, input.known),
+      outputs: [{ tap: operation.id, name: "value" }],
+      bounds: {
+        mode: "hard",
+        cut,
+        functionError: input.functionError,
+        outputs: [{ tap: operation.id, name }],
+      },
+    },
+    input.known,
+  );
+  return values.get(name)?.data ?? null;
+}
+
+/** The operations between the known values and this one. */
+export function between(
+  architecture: Architecture,
+  operation: Operation,
+  known: KnownValues,
+): string[] {
+  const wanted = new Set([operation.id]);
+  const ids: string[] = [];
+  for (const one of architecture.operations.toReversed()) {
+    if (!wanted.has(one.id)) continue;
+    ids.push(one.id);
+    for (const id of one.inputs) if (!known.has(id)) wanted.add(id);
+  }
+  return ids.reverse();
+}
+
+function countBeyond({ actual, expected }: JudgeInput, hard: Float32Array | null): number {
+  let beyond = 0;
+  for (let i = 0; i < actual.length; i++) {
+    const [a, e] = [actual[i] as number, expected.data[i] as number];
+    if (Object.is(a, e) || a === e) continue;
+    if (!(Math.abs(a - e) <= (hard?.[i] ?? 0))) beyond += 1;
+  }
+  return beyond;
+}
+
+interface Truth {
+  readonly judged: number;
+  /** Elements in which that side is further from the float64 value than the trigger, and the other is not. */
+  readonly portWrong: number;
+  readonly referenceWrong: number;
+}
+
+function judgeElements(input: JudgeInput, hard: Float32Array | null): Truth | undefined {
+  let [judged, portWrong, referenceWrong] = [0, 0, 0];
+  for (const position of positions(input)) {
+    const exact = evaluateElement(
+      input.architecture,
+      input.operation.id,
+      indexOf(position, input.expected.shape),
+      (id) => (id === input.operation.id ? undefined : input.known.get(id)),
+      input.weight,
+    );
+    if (exact === undefined) return undefined;
+    judged += 1;
+    const [a, e] = [input.actual[position] as number, input.expected.data[position] as number];
+    const limit = input.trigger?.[position] ?? 0;
+    const portOff = !(Math.abs(a - exact) <= limit) && a !== exact;
+    const referenceOff =
+      !(Math.abs(e - exact) <= Math.max(limit, hard?.[position] ?? 0)) && e !== exact;
+    if (portOff) portWrong += 1;
+    if (referenceOff && !portOff) referenceWrong += 1;
+  }
+  return { judged, portWrong, referenceWrong };
+}
+
+/** The elements with the largest ratios, and some at regular distances. */
+function positions({ actual, expected, trigger }: JudgeInput): number[] {
+  const worst: { at: number; ratio: number }[] = [];
+  for (let i = 0; i < actual.length; i++) {
+    const error = Math.abs((actual[i] as number) - (expected.data[i] as number));
+    const ratio = error === 0 ? 0 : error / (trigger?.[i] ?? 0);
+    if (!(ratio > (worst.at(-1)?.ratio ?? 0)) && worst.length >= WORST) continue;
+    if (ratio > 0) {
+      worst.push({ at: i, ratio });
+      worst.sort((a, b) => b.ratio - a.ratio);
+      worst.length = Math.min(worst.length, WORST);
+    }
+  }
+  const step = Math.max(1, Math.floor(actual.length / SPREAD) | 1);
+  const spread = Array.from(
+    { length: Math.min(SPREAD, Math.ceil(actual.length / step)) },
+    (_, k) => k * step,
+  );
+  return [...new Set([...worst.map(({ at }) => at), ...spread])];
+}

@@ -1,0 +1,87 @@
+import type { BuildContext } from "../port/port.js";
+import type { TapPlan } from "../references/tap-plan.js";
+import type { Layout } from "../tensor/layout.js";
+import type { WeightStoreDescription } from "../weights/weight-store.js";
+import type { GivenTolerance, TapRecord } from "./recorder.js";
+
+/** Which port: a built-in one by its id, or a module. */
+export interface PortSource {
+  readonly kind: "built-in" | "file";
+  readonly name: string;
+}
+
+/** What a worker is started with: it loads the module and waits for a {@link PortJob}. */
+export interface PortStart {
+  readonly source: PortSource;
+  readonly backend: "wasm" | "node" | "cpu";
+}
+
+/** One run of the port. */
+export interface PortJob {
+  readonly mode: "isolated" | "cumulative" | "dry";
+  readonly context: BuildContext;
+  readonly weights: WeightStoreDescription;
+  /** Whether the port's variables are read back and compared with the file. */
+  readonly verify: boolean;
+  readonly plan: TapPlan;
+  readonly states: SharedArrayBuffer;
+  readonly scratchFd: number;
+  /** The network's input as the reference gets it, NCHW. */
+  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
+  /** The decoded images, where the input is made of such and the port may preprocess itself. */
+  readonly images:
+    | readonly { readonly data: Uint8Array; readonly width: number; readonly height: number }[]
+    | null;
+  readonly tolerance: GivenTolerance | null;
+  readonly pairs: Readonly<Record<string, string>>;
+}
+
+/** What the port's module says about itself, and what it did with the weights. */
+export interface PortFacts {
+  readonly name: string;
+  readonly original: string;
+  readonly layout: Layout;
+  readonly runtime: "tfjs" | "plain";
+  readonly hasVariables: boolean;
+  readonly hasPreprocess: boolean;
+}
+
+/** One variable of the port against the file. */
+export interface WeightRecord {
+  readonly name: string;
+  /** `asked`: only that it was taken is known. */
+  readonly state: "equal" | "differs" | "asked" | "never-asked" | "unknown-name" | "shape";
+  readonly evidence: string;
+  /** Number of floats. */
+  readonly elements: number;
+}
+
+/** Messages of the worker. */
+export type FromPort =
+  | { readonly type: "facts"; readonly facts: PortFacts }
+  | { readonly type: "weights"; readonly records: readonly WeightRecord[] }
+  | { readonly type: "pipeline"; readonly record: PipelineRecord }
+  | { readonly type: "tap"; readonly record: TapRecord }
+  | {
+      readonly type: "done";
+      readonly forwardMs: number;
+      readonly buildMs: number;
+      readonly ignored: readonly string[];
+      readonly provenance: Readonly<Record<string, readonly string[]>>;
+    }
+  | {
+      readonly type: "failed";
+      readonly kind: "input" | "unavailable" | "weights" | "reference" | "bug";
+      readonly code: string;
+      readonly message: string;
+      readonly stack: string;
+      readonly place: string;
+    };
+
+/** The port's own preprocessing against the reference's input, NCHW. */
+export interface PipelineRecord {
+  readonly shape: readonly number[];
+  readonly expectedShape: readonly number[];
+  /** The port's values, NCHW. */
+  readonly values: Float32Array;
+}

@@ -1,0 +1,201 @@
+/**
+ * The thread that runs a port: loads its module, builds it, runs it once and reports every tap.
+ *
+ * A thread of its own because a port may compute for seconds and its `tap` sleeps until the
+ * reference's values are there.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { InputError, UnavailableError } from "../errors.js";
+import { MODELS } from "../models/registry.js";
+import type { BuildContext, PortTensor, PortVariable, RgbImage } from "../port/port.js";
+import { TapStates } from "../references/tap-plan.js";
+import { loadBackend } from "../runtime/backend.js";
+import { convertLayout } from "../tensor/layout.js";
+import { tensor } from "../tensor/tensor.js";
+import { openWeightStore } from "../weights/open-weight-store.js";
+import type { WeightStore } from "../weights/weight-store.js";
+import { checkVariables } from "./check-variables.js";
+import { checkPort, type LoadedPort, loadPort, oneLine, placeIn } from "./load-port.js";
+import type {
+  FromPort,
+  PipelineRecord,
+  PortJob,
+  PortStart,
+  WeightRecord,
+} from "./port-messages.js";
+import { CountedWeights, WeightsFault } from "./port-weights.js";
+import { ReferenceGone, TapRecorder } from "./recorder.js";
+import { tensorFor, valuesOf } from "./tensor-kinds.js";
+import { TfObserver } from "./tf-observer.js";
+
+const parent = parentPort;
+if (parent === null) throw new Error("port-worker is started as a worker thread only");
+const start = workerData as PortStart;
+const post = (message: FromPort, transfer: ArrayBuffer[] = []): void =>
+  parent.postMessage(message, transfer);
+
+try {
+  const port = await load();
+  await prepare(port);
+  const job = new Promise<PortJob>((resolve) => parent.once("message", resolve));
+  post({
+    type: "facts",
+    facts: {
+      name: port.name,
+      original: port.original,
+      layout: port.layout,
+      runtime: port.runtime,
+      hasVariables: port.variables !== undefined,
+      hasPreprocess: port.preprocess !== undefined,
+    },
+  });
+  await run(port, await job);
+} catch (error) {
+  post(failure(error));
+}
+
+async function load(): Promise<LoadedPort> {
+  if (start.source.kind === "file") return await loadPort(start.source.name);
+  const model = MODELS.find(({ id }) => id === start.source.name);
+  return checkPort(await model?.load(), start.source.name);
+}
+
+async function prepare(port: LoadedPort): Promise<void> {
+  if (port.runtime === "tfjs") await loadBackend(start.backend);
+}
+
+async function run(port: LoadedPort, job: PortJob): Promise<void> {
+  const store = openWeightStore(job.weights);
+  const observer = port.runtime === "tfjs" ? new TfObserver() : undefined;
+  try {
+    const weights = new CountedWeights(store);
+    const started = performance.now();
+    observer?.watchWeights(weights);
+    const model = await port.build(weights, job.context);
+    const buildMs = performance.now() - started;
+    post({ type: "weights", records: weightRecords(port, model, weights, store, job.verify) });
+    const recorder = new TapRecorder({
+      mode: job.mode,
+      plan: job.plan,
+      states: new TapStates(job.states),
+      scratchFd: job.scratchFd,
+      layout: port.layout,
+      tolerance: job.tolerance,
+      pairs: job.pairs,
+      onTap: (record) => {
+        post(
+          { type: "tap", record },
+          record.values === null ? [] : [record.values.buffer as ArrayBuffer],
+        );
+      },
+    });
+    const input = await inputOf(port, job);
+    const before = performance.now();
+    try {
+      observer?.watchTaps(recorder);
+      await port.forward(model, input as never, recorder.tap);
+    } catch (error) {
+      throw afterTap(error, recorder.last);
+    }
+    post({
+      type: "done",
+      buildMs,
+      forwardMs: performance.now() - before,
+      ignored: observer?.ignored(recorder) ?? [],
+      provenance: observer?.provenance() ?? {},
+    });
+  } finally {
+    observer?.stop();
+    store.close();
+  }
+}
+
+/** The network's input: the port's own preprocessing where it has one, else the reference's array. */
+async function inputOf(port: LoadedPort, job: PortJob): Promise<Record<string, PortTensor>> {
+  const expected = tensor(job.input.shape, job.input.data);
+  const own = await preprocessed(port, job.images, job.context);
+  if (own !== undefined)
+    post({ type: "pipeline", record: { ...own, expectedShape: job.input.shape } });
+  const fits = own !== undefined && `${own.shape}` === `${job.input.shape}`;
+  const used = job.mode !== "isolated" && fits ? tensor(own.shape, own.values) : expected;
+  const given = convertLayout(used, "nchw", port.layout);
+  const name = port.inputs?.[0]?.name ?? "input";
+  return { [name]: tensorFor(port.runtime, given.data, given.shape) };
+}
+
+/** What the port's preprocessing makes of the images, NCHW, one after the other along the batch. */
+async function preprocessed(
+  port: LoadedPort,
+  images: readonly RgbImage[] | null,
+  context: BuildContext,
+): Promise<Omit<PipelineRecord, "expectedShape"> | undefined> {
+  if (port.preprocess === undefined || images === null) return undefined;
+  const parts: { shape: readonly number[]; data: Float32Array }[] = [];
+  for (const image of images) {
+    const made = valuesOf(await port.preprocess(image, context), "preprocess");
+    const batched = made.shape.length === 3 ? [1, ...made.shape] : made.shape;
+    parts.push(convertLayout(tensor(batched, made.data), port.layout, "nchw"));
+  }
+  const first = parts[0] as { shape: readonly number[] };
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part.data, at);
+    at += part.data.length;
+  }
+  return { shape: [parts.length, ...first.shape.slice(1)], values };
+}
+
+function weightRecords(
+  port: LoadedPort,
+  model: unknown,
+  weights: CountedWeights,
+  store: WeightStore,
+  verify: boolean,
+): WeightRecord[] {
+  const variables = verify
+    ? (port.variables?.(model as never) as Record<string, PortVariable> | undefined)
+    : undefined;
+  return checkVariables(store, weights.taken, variables);
+}
+
+/** Adds to an exception of the port where in its run it happened. */
+function afterTap(error: unknown, last: string | undefined): unknown {
+  if (
+    error instanceof InputError ||
+    error instanceof WeightsFault ||
+    error instanceof ReferenceGone
+  )
+    return error;
+  const where = last === undefined ? "before its first tap" : `after tap "${last}"`;
+  return new InputError(
+    "port",
+    `${start.source.name}: forward failed ${where}: ${oneLine(error)}`,
+    { cause: error },
+  );
+}
+
+function failure(error: unknown): FromPort {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const base = { type: "failed", message: oneLine(error), stack, place: "" } as const;
+  if (error instanceof WeightsFault)
+    return { ...base, kind: "weights", code: error.weight, place: placeOf(error) };
+  if (error instanceof ReferenceGone)
+    return { ...base, kind: "reference", code: "reference-crashed" };
+  if (error instanceof UnavailableError) return { ...base, kind: "unavailable", code: error.code };
+  if (error instanceof InputError)
+    return { ...base, kind: "input", code: error.code, place: placeOf(error.cause ?? error) };
+  if (start.source.kind === "file") {
+    const message = `${start.source.name}: ${oneLine(error)}`;
+    return { ...base, message, kind: "input", code: "port", place: placeOf(error) };
+  }
+  return { ...base, kind: "bug", code: "bug" };
+}
+
+function placeOf(error: unknown): string {
+  return start.source.kind === "file" ? placeIn(error, fileOf(start.source.name)) : "";
+}
+
+function fileOf(name: string): string {
+  return name.startsWith("/") ? name : `${process.cwd()}/${name.replace(/^\.\//, "")}`;
+}

@@ -1,0 +1,189 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { TapComparison } from "../compare/compare-tap.js";
+import { compareTap } from "../compare/compare-tap.js";
+import { InputError } from "../errors.js";
+import type { PortTensor, Tap, TapOptions } from "../port/port.js";
+import type { PlannedTap, TapPlan, TapStates } from "../references/tap-plan.js";
+import { readExactly } from "../runtime/scratch-file.js";
+import { convertLayout, type Layout } from "../tensor/layout.js";
+import { sizeOf, tensor } from "../tensor/tensor.js";
+import { isTfTensor, type PortValues, tensorLike, valuesOf } from "./tensor-kinds.js";
+
+/** How values are held against each other where no bound was computed. */
+export interface GivenTolerance {
+  readonly rtol: number;
+  readonly atol: number;
+}
+
+/** What one call of `tap` brought. Shapes and values are in the original's layout. */
+export interface TapRecord {
+  /** The port's name of it. */
+  readonly name: string;
+  /** The reference tap it was held against, `null` without a partner. */
+  readonly id: string | null;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  /** `null` where the shapes differ or there is no partner. */
+  readonly compared: TapComparison | null;
+  /** The port's values, only where they lie beyond the bound: the judge looks at them. */
+  readonly values: Float32Array | null;
+  /** Milliseconds spent in comparing and reading, not in the port. */
+  readonly ms: number;
+}
+
+/** Everything the recorder needs to know of a run. */
+export interface RecorderOptions {
+  readonly mode: "isolated" | "cumulative" | "dry";
+  readonly plan: TapPlan;
+  readonly states: TapStates;
+  readonly scratchFd: number;
+  readonly layout: Layout;
+  readonly tolerance: GivenTolerance | null;
+  /** Port name → reference id, where they differ. */
+  readonly pairs: Readonly<Record<string, string>>;
+  /** Called with every tap, in the port's order. */
+  readonly onTap: (record: TapRecord) => void;
+}
+
+/** Records a port's taps and compares each with the reference's as it comes; see DESIGN §4. */
+export class TapRecorder {
+  readonly #options: RecorderOptions;
+  readonly #index: ReadonlyMap<string, number>;
+  readonly #seen = new Set<string>();
+  /** The tap that came last: where an exception in the port happened after. */
+  last: string | undefined;
+  /** What the port was given back and what it had handed over, newest last: was the return value used? */
+  readonly returned: {
+    readonly name: string;
+    readonly given: PortTensor;
+    readonly back: PortTensor;
+  }[] = [];
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#index = new Map(options.plan.taps.map(({ id }, index) => [id, index]));
+  }
+
+  /** Names of all taps so far, in order. */
+  get names(): readonly string[] {
+    return [...this.#seen];
+  }
+
+  /** The function handed to the port. */
+  readonly tap: Tap = (name, value, options) => {
+    const back = this.#record(name, value, options);
+    return back as typeof value;
+  };
+
+  #record(name: string, value: PortTensor, options: TapOptions = {}): PortTensor {
+    if (typeof name !== "string" || name === "") {
+      throw new InputError(
+        "port",
+        `tap: the name is ${typeof name}, expected the tap's id such as "conv_0"`,
+      );
+    }
+    if (this.#seen.has(name)) {
+      throw new InputError(
+        "port",
+        `tap "${name}" was called twice in one run; every tap needs its own id`,
+      );
+    }
+    const values = valuesOf(value, `tap "${name}"`);
+    this.#seen.add(name);
+    this.last = name;
+    const { mode, layout, onTap } = this.#options;
+    const tapLayout = options.layout ?? layout;
+    const index = this.#index.get(this.#options.pairs[name] ?? name);
+    const planned = index === undefined ? undefined : this.#options.plan.taps[index];
+    if (index === undefined || planned === undefined || mode === "dry") {
+      onTap({ ...this.#unpaired(name, values, tapLayout), id: planned?.id ?? null });
+      return mode === "isolated" && planned === undefined ? value : copyOf(value, values);
+    }
+    const started = performance.now();
+    const expected = this.#expected(index, planned, tapLayout);
+    onTap({
+      ...this.#compare(name, values, planned, expected, tapLayout),
+      ms: performance.now() - started,
+    });
+    if (mode === "cumulative") return copyOf(value, values);
+    const back = tensorLike(value, expected.data, expected.shape);
+    this.returned.push({ name, given: value, back });
+    return back;
+  }
+
+  /** The reference's values, in the tap's layout; sleeps until they are there. */
+  #expected(
+    index: number,
+    planned: PlannedTap,
+    layout: Layout,
+  ): { data: Float32Array; shape: readonly number[] } {
+    if (!this.#options.states.wait(index)) throw new ReferenceGone();
+    const data = new Float32Array(sizeOf(planned.shape));
+    readExactly(this.#options.scratchFd, data, planned.offset);
+    return convertLayout(tensor(planned.shape, data), planned.layout ?? layout, layout);
+  }
+
+  #compare(
+    name: string,
+    values: PortValues,
+    planned: PlannedTap,
+    expected: { data: Float32Array; shape: readonly number[] },
+    layout: Layout,
+  ): TapRecord {
+    const base = this.#unpaired(name, values, layout);
+    if (`${values.shape}` !== `${expected.shape}`) return { ...base, id: planned.id };
+    const bound = this.#bound(planned, expected.data, layout);
+    const compared = compareTap({
+      actual: values.data,
+      expected: expected.data,
+      bound,
+      shape: expected.shape,
+      channelAxis:
+        layout === "nhwc" ? expected.shape.length - 1 : Math.min(1, expected.shape.length - 1),
+      negativeSide: planned.negativeSide,
+      fit: this.#options.mode === "isolated",
+    });
+    const suspicious = this.#options.mode === "isolated" && compared.suspicious;
+    return {
+      ...base,
+      id: planned.id,
+      compared,
+      values: suspicious
+        ? convertLayout(tensor(values.shape, values.data), layout, "nchw").data
+        : null,
+    };
+  }
+
+  /** The rounding bound of each element, or the caller's tolerance as one; `null` where the reference's value is exact or no bound was asked for. */
+  #bound(planned: PlannedTap, expected: Float32Array, layout: Layout): Float32Array | null {
+    const given = this.#options.tolerance;
+    if (given !== null) return expected.map((e) => given.atol + given.rtol * Math.abs(e));
+    if (planned.boundOffset === undefined) return null;
+    const data = new Float32Array(sizeOf(planned.shape));
+    readExactly(this.#options.scratchFd, data, planned.boundOffset);
+    return convertLayout(tensor(planned.shape, data), planned.layout ?? layout, layout).data;
+  }
+
+  #unpaired(name: string, values: PortValues, layout: Layout): TapRecord {
+    const shape =
+      layout === "nhwc" && values.shape.length === 4
+        ? [0, 3, 1, 2].map((axis) => values.shape[axis] ?? 0)
+        : values.shape;
+    return { name, id: null, shape, dtype: values.dtype, compared: null, values: null, ms: 0 };
+  }
+}
+
+/** The reference ended before it had the values a port waits for; the main thread knows why. */
+export class ReferenceGone extends Error {
+  override readonly name = "ReferenceGone";
+}
+
+/** The same values in a tensor of their own: the port may dispose of the one it gave. */
+function copyOf(value: PortTensor, values: PortValues): PortTensor {
+  if (isTfTensor(value)) return tf.clone(value as unknown as tf.Tensor) as unknown as PortTensor;
+  return {
+    data: values.data,
+    shape: [...values.shape],
+    dtype: (values.dtype as "float32") ?? "float32",
+  };
+}

@@ -1,0 +1,102 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { InputError } from "../errors.js";
+import type { PlainTensor, PortTensor, TfTensor } from "../port/port.js";
+import { sizeOf } from "../tensor/tensor.js";
+
+/** Values that a port handed over, copied: the port may dispose or overwrite its own. */
+export interface PortValues {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+}
+
+/** Whether a value is a TensorFlow.js tensor, of whatever copy of the library. */
+export function isTfTensor(value: unknown): value is TfTensor {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as TfTensor).dataSync === "function"
+  );
+}
+
+/**
+ * Copies the values of a port's tensor as float32.
+ *
+ * @param where - what the caller would recognize, for the message
+ * @throws {InputError} `port` when it is no tensor, or its data and shape do not fit
+ */
+export function valuesOf(value: unknown, where: string): PortValues {
+  if (isTfTensor(value)) {
+    return {
+      data: float32Copy(value.dataSync() as ArrayLike<number>, where),
+      shape: [...value.shape],
+      dtype: value.dtype,
+    };
+  }
+  const plain = value as Partial<PlainTensor> | null | undefined;
+  if (
+    plain === null ||
+    typeof plain !== "object" ||
+    plain.data === undefined ||
+    !isShape(plain.shape)
+  ) {
+    throw new InputError(
+      "port",
+      `${where}: got ${describe(value)}, expected a TensorFlow.js tensor or { data, shape, dtype }`,
+    );
+  }
+  if (plain.data.length !== sizeOf(plain.shape)) {
+    throw new InputError(
+      "port",
+      `${where}: data has ${plain.data.length} values, shape [${plain.shape}] needs ${sizeOf(plain.shape)}`,
+    );
+  }
+  return {
+    data: float32Copy(plain.data, where),
+    shape: [...plain.shape],
+    dtype: plain.dtype ?? "float32",
+  };
+}
+
+/** A fresh tensor of the same kind as `model` that holds `data`. */
+export function tensorLike(
+  model: PortTensor,
+  data: Float32Array,
+  shape: readonly number[],
+): PortTensor {
+  if (isTfTensor(model)) return tf.tensor(data, [...shape], "float32") as unknown as PortTensor;
+  return { data, shape: [...shape], dtype: "float32" };
+}
+
+/** A fresh tensor of the kind a port's runtime uses. */
+export function tensorFor(
+  runtime: "tfjs" | "plain",
+  data: Float32Array,
+  shape: readonly number[],
+): PortTensor {
+  if (runtime === "tfjs") return tf.tensor(data, [...shape], "float32") as unknown as PortTensor;
+  return { data, shape: [...shape], dtype: "float32" };
+}
+
+function isShape(shape: unknown): shape is readonly number[] {
+  return Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
+}
+
+function float32Copy(data: ArrayLike<number>, where: string): Float32Array {
+  if (data instanceof Float32Array) return data.slice();
+  if (!ArrayBuffer.isView(data) && !Array.isArray(data)) {
+    throw new InputError("port", `${where}: data is ${describe(data)}, expected numbers`);
+  }
+  return Float32Array.from(data);
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (value instanceof Promise) return "a promise (await it before the tap)";
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === "object") {
+    const keys = Object.keys(value).slice(0, 4);
+    return `an object with ${keys.length === 0 ? "no fields" : keys.join(", ")}`;
+  }
+  return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+}

@@ -1,0 +1,143 @@
+import type { Architecture } from "../../architecture/architecture.js";
+import { type LoweredModel, type LowerOptions, lower } from "../../lower/lower.js";
+import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
+import type { OnnxRuntimeProcess } from "./onnxruntime-process.js";
+import { type PreparedTaps, segmentsOf } from "./prepare-taps.js";
+import type { FeedSource, OutputRequest, RunRequest } from "./protocol.js";
+
+/** Known values by id: inputs of the architecture, or of operations. NCHW. */
+export type KnownValues = ReadonlyMap<string, Tensor>;
+
+/** The original, lowered to ONNX and run by ONNX Runtime. */
+export class EmbeddedReference {
+  readonly #process: OnnxRuntimeProcess;
+  readonly #architecture: Architecture;
+
+  constructor(process: OnnxRuntimeProcess, architecture: Architecture) {
+    this.#process = process;
+    this.#architecture = architecture;
+  }
+
+  /**
+   * Runs all segments of a plan; each tap's values are in the scratch file when `onReady` is called.
+   *
+   * @param inputs - the architecture's inputs by name
+   */
+  async record(
+    prepared: PreparedTaps,
+    inputs: KnownValues,
+    onReady: (index: number) => void,
+  ): Promise<void> {
+    for (const segment of prepared.segments) {
+      await this.#run(segment.lowered, inputs, segment.outputs, "disabled", segment.drop);
+      for (const index of segment.ready) onReady(index);
+    }
+  }
+
+  /**
+   * Runs a part of the original on known values.
+   *
+   * @param known - values of everything the part reads from outside
+   * @param overrides - weights whose stored values are replaced
+   * @returns the outputs by their names
+   */
+  async compute(
+    options: LowerOptions,
+    known: KnownValues,
+    change: {
+      readonly architecture?: Architecture;
+      readonly overrides?: Readonly<Record<string, Float32Array>>;
+    } = {},
+  ): Promise<{ readonly values: ReadonlyMap<string, Tensor>; readonly exact: readonly string[] }> {
+    const lowered = lower(change.architecture ?? this.#architecture, options);
+    const outputs = lowered.outputs.map(({ name }) => ({ name, send: true }));
+    const answers = await this.#run(lowered, known, outputs, "disabled", [], change.overrides);
+    return {
+      values: new Map(
+        answers.map(({ name, shape, data }) => [name, tensor(shape, data ?? new Float32Array(0))]),
+      ),
+      exact: lowered.exact,
+    };
+  }
+
+  /**
+   * The model's outputs as the runtime computes them with all its optimizations: how far two right
+   * ways to compute the same model lie apart.
+   */
+  async optimized(
+    outputs: readonly string[],
+    inputs: KnownValues,
+  ): Promise<ReadonlyMap<string, Tensor>> {
+    const results = new Map<string, Tensor>();
+    const groups = segmentsOf(this.#architecture);
+    const needed = neededLater(this.#architecture, groups, outputs);
+    for (const [at, operations] of groups.entries()) {
+      const wanted = operations.filter((id) => outputs.includes(id) || (needed.get(id) ?? at) > at);
+      if (wanted.length === 0) continue;
+      const lowered = lower(this.#architecture, {
+        operations,
+        outputs: wanted.map((id) => ({ tap: id, name: `out:${id}` })),
+      });
+      const requests = wanted.map((id) => ({
+        name: `out:${id}`,
+        keep: id,
+        send: outputs.includes(id),
+      }));
+      const drop = [...needed]
+        .filter(([id, last]) => last === at && !operations.includes(id))
+        .map(([id]) => id);
+      for (const { name, shape, data } of await this.#run(lowered, inputs, requests, "all", drop)) {
+        if (data !== undefined) results.set(name.slice(4), tensor(shape, data));
+      }
+    }
+    return results;
+  }
+
+  #run(
+    lowered: LoweredModel,
+    known: KnownValues,
+    outputs: readonly OutputRequest[],
+    level: RunRequest["level"],
+    drop: readonly string[],
+    overrides?: Readonly<Record<string, Float32Array>>,
+  ): ReturnType<OnnxRuntimeProcess["run"]> {
+    const feeds: Record<string, FeedSource> = {};
+    for (const { name, kind, tap, shape } of lowered.feeds) {
+      const value = kind === "bound" ? undefined : known.get(tap);
+      if (value !== undefined)
+        feeds[name] = { kind: "value", shape: value.shape, data: value.data };
+      else if (kind === "state")
+        feeds[name] = { kind: "value", shape, data: new Float32Array(sizeOf(shape)) };
+      else feeds[name] = { kind: "kept", name };
+    }
+    return this.#process.run({
+      model: lowered.model,
+      initializers: lowered.initializers,
+      feeds,
+      outputs,
+      level,
+      drop,
+      ...(overrides === undefined ? {} : { overrides }),
+    });
+  }
+}
+
+/** The last segment that reads each value, among what the outputs need. */
+function neededLater(
+  architecture: Architecture,
+  groups: readonly (readonly string[])[],
+  outputs: readonly string[],
+): Map<string, number> {
+  const segment = new Map(groups.flatMap((ids, at) => ids.map((id) => [id, at] as const)));
+  const wanted = new Set(outputs);
+  const last = new Map<string, number>();
+  for (const operation of architecture.operations.toReversed()) {
+    if (!wanted.has(operation.id)) continue;
+    const at = segment.get(operation.id) ?? 0;
+    for (const input of operation.inputs) {
+      wanted.add(input);
+      if (segment.has(input)) last.set(input, Math.max(last.get(input) ?? 0, at));
+    }
+  }
+  return last;
+}
