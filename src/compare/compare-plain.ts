@@ -30,10 +30,12 @@ export function accumulate(
   sums: Accumulator,
   actual: Float32Array,
   expected: Float32Array,
-  { bound, limit = 1 }: CompareOptions,
+  options: CompareOptions,
   begin: number,
   end: number,
 ): void {
+  const { bound } = options;
+  const limit = Math.fround(options.limit ?? 1);
   for (let i = begin; i < end; i++) {
     const a = actual[i] as number;
     const e = expected[i] as number;
@@ -41,11 +43,11 @@ export function accumulate(
       addNonFinite(sums, a, e, bound !== undefined, i);
       continue;
     }
-    const error = toFloat32(Math.abs(a - e));
-    sums.sumSquaredError += error * error;
+    sums.sumSquaredError += (a - e) * (a - e);
     sums.sumSquaredActual += a * a;
     sums.sumSquaredExpected += e * e;
     sums.dot += a * e;
+    const error = toFloat32(Math.abs(a - e));
     if (error > sums.maxAbs) {
       sums.maxAbs = error;
       sums.maxAbsIndex = i;

@@ -39,7 +39,7 @@ export interface Metrics {
 export interface CompareOptions {
   /** Bound of each element's error, in the unit of the values, ≥ 0. */
   readonly bound?: Float32Array;
-  /** Largest ratio that does not count as over the bound; default 1. */
+  /** Largest ratio that does not count as over the bound, rounded to float32; default 1. */
   readonly limit?: number;
 }
 
