@@ -2,6 +2,7 @@ import type { Architecture, Operation } from "../architecture/architecture.js";
 import { familyOf } from "../operators/families.js";
 import type { FunctionError } from "../operators/family.js";
 import { GraphBuilder } from "../operators/graph.js";
+import { scaled } from "../operators/rounding.js";
 import type { Layout } from "../tensor/layout.js";
 import { type GraphInitializer, type GraphValue, serializeGraph } from "./serialize-graph.js";
 
@@ -13,6 +14,8 @@ export interface LowerOutput {
   readonly name: string;
   /** Order of the axes of a rank-4 value; default `nchw`. Others have no layout. */
   readonly layout?: Layout;
+  /** Number by which a bound is multiplied on its way out; default 1. */
+  readonly factor?: number;
 }
 
 /** Rounding bounds computed in the same graph (DESIGN.md §6, steps 1 and 2). */

@@ -2,6 +2,7 @@ import { Ancestry } from "../../architecture/ancestry.js";
 import type { Architecture, Operation } from "../../architecture/architecture.js";
 import { boundFeedName, type LoweredModel, type LowerOutput, lower } from "../../lower/lower.js";
 import type { FunctionError } from "../../operators/family.js";
+import { TRIGGER_FACTOR } from "../../operators/rounding.js";
 import type { ScratchFile } from "../../runtime/scratch-file.js";
 import type { Layout } from "../../tensor/layout.js";
 import { sizeOf } from "../../tensor/tensor.js";
@@ -65,7 +66,12 @@ export function prepareTaps(request: TapRequest): PreparedTaps {
       ...crossing.map((id) => ({ tap: id, name: `keep:${id}` })),
     ];
     const bounds: LowerOutput[] = [
-      ...own.map((id) => ({ tap: id, name: `bound:${id}:out`, layout: request.layout })),
+      ...own.map((id) => ({
+        tap: id,
+        name: `bound:${id}:out`,
+        layout: request.layout,
+        factor: TRIGGER_FACTOR,
+      })),
       ...inexact.map((id) => ({ tap: id, name: `keep:${boundFeedName(id)}` })),
     ];
     if (values.length === 0) continue;
