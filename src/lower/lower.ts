@@ -175,7 +175,9 @@ class Lowering {
 
   #emitBound(output: LowerOutput): GraphValue[] {
     const bound = this.#bound(output.tap);
-    if (bound !== null) return [this.#emit(bound, output)];
+    if (bound !== null) {
+      return [this.#emit(scaled(this.#graph, bound, output.factor ?? 1), output)];
+    }
     this.#exact.push(output.name);
     return [];
   }
