@@ -54,6 +54,8 @@ function writeErrorJson(argv: readonly string[], code: string, message: string, 
   const glued = argv.findLast((word) => word.startsWith("--json="))?.slice("--json=".length);
   const target = at < 0 ? glued : argv[at + 1];
   if (!command?.errorJson || !target || target.startsWith("--")) return;
+  // The error may be that this very file cannot be made.
+  if (message.startsWith("--json")) return;
   const json = `${JSON.stringify(command.errorJson(code, message), null, 2)}\n`;
   try {
     if (target === "-") io.out(json);

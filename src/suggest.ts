@@ -1,3 +1,5 @@
+import { InputError } from "./errors.js";
+
 /**
  * The known word that was probably meant: the only one that begins so, or the nearest by edits
  * (insert, delete, replace, swap of neighbours), if it is near enough not to be a guess.
@@ -30,4 +32,22 @@ export function editDistance(a: string, b: string): number {
     }
   }
   return at(a.length, b.length);
+}
+
+/**
+ * A value of an option that takes one of a list.
+ *
+ * @throws {InputError} `option`, with the nearest one
+ */
+export function oneOf<T extends string>(option: string, value: string, known: readonly T[]): T {
+  const found = known.find((name) => name === value);
+  if (found !== undefined) return found;
+  const near = nearest(value, known);
+  const wanted = `one of ${known.join(", ")}`;
+  throw badValue(option, value, near === undefined ? wanted : `${wanted}; did you mean ${near}?`);
+}
+
+/** An option's value that is not understood. */
+export function badValue(option: string, found: string, wanted: string): InputError {
+  return new InputError("option", `${option}: "${found}", expected ${wanted}`);
 }

@@ -1,5 +1,4 @@
-import { InputError } from "../errors.js";
-import { nearest } from "../suggest.js";
+import { badValue, oneOf } from "../suggest.js";
 
 /** What a running check tells about its progress. */
 export interface ProgressEvent {
@@ -190,19 +189,6 @@ export function parseTaps(text: string): (id: string) => boolean {
     return new RegExp(`^${body}(/.*)?$`);
   });
   return (id) => tests.some((test) => test.test(id));
-}
-
-/** A value from a list, or an error with the nearest one. */
-function oneOf<T extends string>(option: string, value: string, known: readonly T[]): T {
-  const found = known.find((name) => name === value);
-  if (found !== undefined) return found;
-  const near = nearest(value, known);
-  const wanted = `one of ${known.join(", ")}`;
-  throw badValue(option, value, near === undefined ? wanted : `${wanted}; did you mean ${near}?`);
-}
-
-function badValue(option: string, found: string, wanted: string): InputError {
-  return new InputError("option", `${option}: "${found}", expected ${wanted}`);
 }
 
 function isSeed(seed: number): boolean {

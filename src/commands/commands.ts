@@ -1,5 +1,7 @@
 import type { Command } from "./command.js";
+import { inspectCommand } from "./inspect.js";
 import { layerByLayerCommand } from "./layer-by-layer.js";
+import { modelsCommand } from "./models.js";
 
 /** Every subcommand, in the order of `--help`. */
-export const COMMANDS: readonly Command[] = [layerByLayerCommand];
+export const COMMANDS: readonly Command[] = [layerByLayerCommand, modelsCommand, inspectCommand];

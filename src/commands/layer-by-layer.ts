@@ -74,7 +74,7 @@ export const layerByLayerCommand: Command = {
   examples: [
     "difftest layer-by-layer --model yolov4-tiny",
     "difftest layer-by-layer --model yolov4 --weights yolov4.weights --input dog.jpg",
-    "difftest layer-by-layer --model ./my-port.ts --original my.cfg --weights my.weights --json out.json",
+    "difftest layer-by-layer --model ./port.ts --original my.cfg --weights my.weights --json -",
   ],
   run,
   errorJson: (code, message) =>

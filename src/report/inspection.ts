@@ -65,6 +65,9 @@ function isAmount(value: Json): boolean {
   return value === null || typeof value === "number" || value === "NaN";
 }
 
+/** Keys under which an empty list is the shape of a scalar, not a list of nothing. */
+const SHAPES = ["shape", "output", "input"];
+
 /** Whole numbers are counts (indices stay as they are), others measurements, lists of sizes shapes. */
 function cellText(value: Json, key: string): string {
   if (value === null) return "-";
@@ -74,6 +77,7 @@ function cellText(value: Json, key: string): string {
       : shortNumber(value);
   }
   if (Array.isArray(value)) {
+    if (value.length === 0 && !SHAPES.includes(key)) return "-";
     const sizes = value.every((size): size is number => Number.isInteger(size));
     return sizes ? shapeText(value) : value.map((item) => cellText(item, key)).join(", ");
   }

@@ -10,6 +10,7 @@ import {
   type Inspection,
   type InspectionSection,
 } from "../../report/inspection.js";
+import { grouped } from "../../report/numbers.js";
 import { sizeOf } from "../../tensor/tensor.js";
 import type { Inspector, InspectRequest } from "./inspector.js";
 
@@ -55,7 +56,7 @@ function architectureFacts(architecture: DarknetArchitecture): Inspection["facts
     outputs: architecture.outputs,
     ...(heads.length === 0 ? {} : { heads }),
     parameters: parametersIn(architecture, () => true),
-    "weights file": `${4 * stored + 20} bytes (${4 * stored + 16} with the old header)`,
+    "weights file": `${grouped(4 * stored + 20)} bytes (${grouped(4 * stored + 16)} with the old header)`,
   };
 }
 
