@@ -20,20 +20,74 @@ export interface BuiltInModel {
   readonly load: () => Promise<Port>;
 }
 
+/** Where the author of Darknet publishes his models. */
+const PJREDDIE = "https://pjreddie.com/media/files";
+/** Releases of the fork from which YOLOv4 came. */
+const ALEXEYAB = "https://github.com/AlexeyAB/darknet/releases/download";
+
 const COCO_SIZE = { width: 416, height: 416 };
 
 /** Every built-in port, in the order of `difftest models`. To add one: its files, its config, a line here. */
 export const MODELS: readonly BuiltInModel[] = [
   {
+    id: "yolov4",
+    summary: "YOLOv4, COCO: 162 layers, mish, pyramid pooling, path aggregation, three heads",
+    paper: "Bochkovskiy, Wang, Liao 2020, YOLOv4, arXiv:2004.10934",
+    config: "yolov4.cfg",
+    weightsUrl: `${ALEXEYAB}/darknet_yolo_v3_optimal/yolov4.weights`,
+    defaultSize: COCO_SIZE,
+    gain: 0.95,
+    load: async () => (await import("./yolo/yolov4.js")).yolov4,
+  },
+  {
     id: "yolov4-tiny",
     summary: "YOLOv4-tiny, COCO: 38 layers, leaky, two heads",
     paper: "Wang, Bochkovskiy, Liao 2021, Scaled-YOLOv4, arXiv:2011.08036",
     config: "yolov4-tiny.cfg",
-    weightsUrl:
-      "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v4_pre/yolov4-tiny.weights",
+    weightsUrl: `${ALEXEYAB}/darknet_yolo_v4_pre/yolov4-tiny.weights`,
     defaultSize: COCO_SIZE,
     gain: 1,
     load: async () => (await import("./yolo/yolov4-tiny.js")).yolov4Tiny,
+  },
+  {
+    id: "yolov3",
+    summary: "YOLOv3, COCO: 107 layers, residual blocks, three heads",
+    paper: "Redmon, Farhadi 2018, YOLOv3: An Incremental Improvement, arXiv:1804.02767",
+    config: "yolov3.cfg",
+    weightsUrl: `${PJREDDIE}/yolov3.weights`,
+    defaultSize: COCO_SIZE,
+    gain: 1,
+    load: async () => (await import("./yolo/yolov3.js")).yolov3,
+  },
+  {
+    id: "yolov3-tiny",
+    summary: "YOLOv3-tiny, COCO: 24 layers, two heads",
+    paper: "Redmon, Farhadi 2018, YOLOv3: An Incremental Improvement, arXiv:1804.02767",
+    config: "yolov3-tiny.cfg",
+    weightsUrl: `${PJREDDIE}/yolov3-tiny.weights`,
+    defaultSize: COCO_SIZE,
+    gain: 1,
+    load: async () => (await import("./yolo/yolov3-tiny.js")).yolov3Tiny,
+  },
+  {
+    id: "yolov2",
+    summary: "YOLOv2, COCO: 32 layers, passthrough, one region head",
+    paper: "Redmon, Farhadi 2016, YOLO9000: Better, Faster, Stronger, arXiv:1612.08242",
+    config: "yolov2.cfg",
+    weightsUrl: `${PJREDDIE}/yolov2.weights`,
+    defaultSize: COCO_SIZE,
+    gain: 1,
+    load: async () => (await import("./yolo/yolov2.js")).yolov2,
+  },
+  {
+    id: "yolov2-tiny",
+    summary: "YOLOv2-tiny, COCO: 16 layers, one region head",
+    paper: "Redmon, Farhadi 2016, YOLO9000: Better, Faster, Stronger, arXiv:1612.08242",
+    config: "yolov2-tiny.cfg",
+    weightsUrl: `${PJREDDIE}/yolov2-tiny.weights`,
+    defaultSize: COCO_SIZE,
+    gain: 1,
+    load: async () => (await import("./yolo/yolov2-tiny.js")).yolov2Tiny,
   },
   {
     id: "yolo-fastest-1.1",

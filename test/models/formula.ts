@@ -14,10 +14,10 @@ const STEP = 0x9e3779b9;
 /** `count` numbers from 0 to 1, the first of them number `first` of the sequence of `seed`. */
 export function uniform(first: number, count: number, seed: number): Float64Array {
   const offset = Math.imul(seed, STEP);
-  return Float64Array.from(
-    { length: count },
-    (_, k) => (fmix32(first + k + offset) >>> 8) / 2 ** 24,
-  );
+  // Plain loops: the large models have 64 million weights.
+  const u = new Float64Array(count);
+  for (let k = 0; k < count; k++) u[k] = (fmix32(first + k + offset) >>> 8) / 2 ** 24;
+  return u;
 }
 
 /** Positions of a layer's `size` values that were recorded. */
@@ -33,14 +33,24 @@ export function weightValues(
   fanIn: number,
   gain: number,
 ): Float32Array {
-  const formulas: Readonly<Record<string, (x: number) => number>> = {
-    kernel: (x) => (2 * x - 1) * Math.sqrt(6 / fanIn) * gain,
-    bias: (x) => 0.2 * (2 * x - 1),
-    mean: (x) => 0.2 * (2 * x - 1),
-    scale: (x) => 0.5 + x,
-    variance: (x) => 0.5 + x,
-  };
-  const f = formulas[role];
-  if (f === undefined) throw new Error(`no formula for ${role}`);
-  return Float32Array.from(u, f);
+  const values = new Float32Array(u.length);
+  const formula = formulaOf(role, Math.sqrt(6 / fanIn), gain);
+  for (let k = 0; k < u.length; k++) values[k] = formula(u[k] as number);
+  return values;
+}
+
+/** What a uniform number becomes, in float64 and in exactly this order of operations. */
+function formulaOf(role: string, spread: number, gain: number): (u: number) => number {
+  switch (role) {
+    case "kernel":
+      return (u) => (2 * u - 1) * spread * gain;
+    case "bias":
+    case "mean":
+      return (u) => 0.2 * (2 * u - 1);
+    case "scale":
+    case "variance":
+      return (u) => 0.5 + u;
+    default:
+      throw new Error(`no formula for ${role}`);
+  }
 }

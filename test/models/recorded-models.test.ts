@@ -26,8 +26,8 @@ interface ModelCase {
   }[];
 }
 
-/** Darknet's section names in our ids. */
-const SHORT: Readonly<Record<string, string>> = { convolutional: "conv" };
+/** What the library calls its layers, in our ids: the config's word, `convolutional` shortened. */
+const SHORT: Readonly<Record<string, string>> = { convolutional: "conv", reorg_old: "reorg" };
 
 /** The formula's weights under the names that ports ask for. */
 function weightsOf({ seed, weights, layers }: ModelCase): NamedWeights {
@@ -73,25 +73,33 @@ describe.skipIf(shared === undefined)(
       await loadBackend("wasm");
     });
 
-    it.each(["yolov4-tiny"])("%s equals every recorded layer", async (id) => {
-      const folder = join(shared as string, "darknet-conformance/cases", `model-${id}`);
-      const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as ModelCase;
-      const recorded = readNpz(readFileSync(join(folder, "expected/layers.npz")));
-      const model = MODELS.find((candidate) => candidate.id === id);
-      const port = await (model as (typeof MODELS)[number]).load();
-      const { shape } = manifest.input;
-      const input = tensor(shape, Float32Array.from(uniform(0, sizeOf(shape), manifest.seed + 1)));
-      const weights = weightsOf(manifest);
-      const { taps } = await runPort(port, { weights, input });
-      const ids = manifest.layers.map(({ type, index }) => `${SHORT[type] ?? type}_${index}`);
-      expect([...taps.keys()]).toEqual(ids);
-      expect([...weights.taken].sort()).toEqual([...weights.names].sort());
-      for (const { index, type, stored, key, shape: size } of manifest.layers) {
-        const actual = taps.get(`${SHORT[type] ?? type}_${index}`) as Tensor;
-        expect(sizeOf(actual.shape), key).toBe(sizeOf(size));
-        const positions = stored === "full" ? undefined : recordedPositions(index, sizeOf(size));
-        expect(distance(actual, recorded.get(key) as Tensor, positions), key).toBeLessThan(1e-4);
-      }
-    });
+    it.each(["yolov4-tiny", "yolov3-tiny", "yolov2", "yolov3", "yolov4"])(
+      "%s equals every recorded layer",
+      async (id) => {
+        const folder = join(shared as string, "darknet-conformance/cases", `model-${id}`);
+        const manifest = JSON.parse(
+          readFileSync(join(folder, "manifest.json"), "utf8"),
+        ) as ModelCase;
+        const recorded = readNpz(readFileSync(join(folder, "expected/layers.npz")));
+        const model = MODELS.find((candidate) => candidate.id === id);
+        const port = await (model as (typeof MODELS)[number]).load();
+        const { shape } = manifest.input;
+        const input = tensor(
+          shape,
+          Float32Array.from(uniform(0, sizeOf(shape), manifest.seed + 1)),
+        );
+        const weights = weightsOf(manifest);
+        const { taps } = await runPort(port, { weights, input });
+        const ids = manifest.layers.map(({ type, index }) => `${SHORT[type] ?? type}_${index}`);
+        expect([...taps.keys()]).toEqual(ids);
+        expect([...weights.taken].sort()).toEqual([...weights.names].sort());
+        for (const { index, type, stored, key, shape: size } of manifest.layers) {
+          const actual = taps.get(`${SHORT[type] ?? type}_${index}`) as Tensor;
+          expect(sizeOf(actual.shape), key).toBe(sizeOf(size));
+          const positions = stored === "full" ? undefined : recordedPositions(index, sizeOf(size));
+          expect(distance(actual, recorded.get(key) as Tensor, positions), key).toBeLessThan(1e-4);
+        }
+      },
+    );
   },
 );

@@ -36,10 +36,8 @@ class Yolov4Tiny {
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: CspDarknetTiny;
   readonly #reduce: ConvBnAct;
-  readonly #coarseFeatures: ConvBnAct;
   readonly #coarseHead: YoloHead;
   readonly #pyramid: FeaturePyramidLevel;
-  readonly #fineFeatures: ConvBnAct;
   readonly #fineHead: YoloHead;
 
   constructor(weights: PortWeights, context: BuildContext) {
@@ -48,17 +46,17 @@ class Yolov4Tiny {
     const head = { classes: options.classes, scaleXY: SCALE_XY };
     this.#backbone = new CspDarknetTiny(scope, context.channels);
     this.#reduce = new ConvBnAct(scope, { channels: 512, filters: 256, size: 1 });
-    this.#coarseFeatures = new ConvBnAct(scope, { channels: 256, filters: 512, size: 3 });
     this.#coarseHead = new YoloHead(scope, {
       ...head,
-      channels: 512,
+      channels: 256,
+      filters: 512,
       anchors: anchorsOf(options, 0),
     });
     this.#pyramid = new FeaturePyramidLevel(scope, { channels: 256, filters: 128 });
-    this.#fineFeatures = new ConvBnAct(scope, { channels: 128 + 256, filters: 256, size: 3 });
     this.#fineHead = new YoloHead(scope, {
       ...head,
-      channels: 256,
+      channels: 128 + 256,
+      filters: 256,
       anchors: anchorsOf(options, 1),
     });
     this.variables = scope.variables;
@@ -67,13 +65,13 @@ class Yolov4Tiny {
   forward(image: tf.Tensor4D, tap: Tap): void {
     const { fine, coarse } = this.#backbone.forward(image, tap);
     const reduced = this.#reduce.forward(coarse, tap);
-    this.#coarseHead.forward(this.#coarseFeatures.forward(reduced, tap), tap);
+    this.#coarseHead.forward(reduced, tap);
     const joined = this.#pyramid.forward(reduced, fine, tap);
-    this.#fineHead.forward(this.#fineFeatures.forward(joined, tap), tap);
+    this.#fineHead.forward(joined, tap);
   }
 }
 
-/** YOLOv4-tiny as in AlexeyAB's Darknet: 38 layers, two heads. */
+/** YOLOv4-tiny: 38 layers, two heads. */
 export const yolov4Tiny: Port<Yolov4Tiny, tf.Tensor4D> = definePort({
   name: "yolov4-tiny",
   original: "yolov4-tiny.cfg",

@@ -1,12 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tap } from "../../../port/port.js";
+import { type Block, sequence } from "../blocks/block.js";
 import { ConvBias } from "../blocks/conv-bias.js";
+import { ConvBnAct } from "../blocks/conv-bn-act.js";
 import type { PortScope } from "../blocks/port-scope.js";
 
 /** Sizes of a {@link YoloHead}. */
 export interface YoloHeadConfig {
   /** Channels of the input. */
   readonly channels: number;
+  /** Channels of a 3×3 convolution before the prediction; without it there is none. */
+  readonly filters?: number;
   /** Boxes that each cell predicts: the length of Darknet's mask. */
   readonly anchors: number;
   readonly classes: number;
@@ -22,15 +26,18 @@ export interface YoloHeadConfig {
  */
 export class YoloHead {
   readonly #id: string;
-  readonly #predict: ConvBias;
+  readonly #predict: readonly Block[];
   readonly #anchors: number;
   readonly #entries: number;
   readonly #scaleXY: number;
 
   constructor(scope: PortScope, config: YoloHeadConfig) {
-    const { channels, anchors, classes, scaleXY = 1 } = config;
+    const { channels, filters, anchors, classes, scaleXY = 1 } = config;
     this.#entries = 5 + classes;
-    this.#predict = new ConvBias(scope, channels, anchors * this.#entries);
+    const features =
+      filters === undefined ? [] : [new ConvBnAct(scope, { channels, filters, size: 3 })];
+    const last = new ConvBias(scope, filters ?? channels, anchors * this.#entries);
+    this.#predict = [...features, last];
     this.#id = scope.layer("yolo");
     this.#anchors = anchors;
     this.#scaleXY = scaleXY;
@@ -39,7 +46,7 @@ export class YoloHead {
   /** Taps [batch, height, width, anchors·(5 + classes)], the entries of an anchor side by side. */
   forward(x: tf.Tensor4D, tap: Tap): void {
     tf.tidy(() => {
-      tap(this.#id, this.#decode(this.#predict.forward(x, tap)));
+      tap(this.#id, this.#decode(sequence(this.#predict, x, tap)));
     });
   }
 
