@@ -8,8 +8,10 @@ import { divide, onlyMap, positionOf } from "./shape-rules.js";
 /**
  * Darknet's historical `[reorg]`, which all YOLOv2 weights need. It is not space-to-depth: the memory
  * of the input [c, h, w] is read as a map [c/s², h·s, w·s], that map goes through space-to-depth by s
- * (offset outermost), and the result [c, h, w] is named [c·s², h/s, w/s]. `reverse` undoes it.
- * Source: `reorg_cpu` of Darknet; 4 channels of 2×2, values 0…15, give 0 2 8 10 1 3 9 11 4 6 12 14 5 7 13 15.
+ * (offset outermost), and the memory of the result [c, h, w] is read as [c·s², h/s, w/s]. `reverse` is
+ * depth-to-space of the input (offset outermost): [c, h, w] to [c/s², h·s, w·s]; not the inverse.
+ * Source: `reorg_cpu` of Darknet, which both libraries call with the sizes of the *input*; 4 channels
+ * of 2×2, values 0…15, give 0 2 8 10 1 3 9 11 4 6 12 14 5 7 13 15.
  */
 export const reorgFamily: OperatorFamily<"reorg"> = {
   kind: "reorg",
