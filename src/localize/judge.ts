@@ -1,6 +1,6 @@
 import type { Architecture, Operation } from "../architecture/architecture.js";
 import type { TapComparison } from "../compare/compare-tap.js";
-import { evaluateElement } from "../operators/evaluate.js";
+import { JUDGE_LIMIT, judgeOf } from "../operators/evaluate.js";
 import type { FunctionError } from "../operators/family.js";
 import type {
   EmbeddedReference,
@@ -165,14 +165,14 @@ interface Truth {
 
 function judgeElements(input: JudgeInput, hard: Float32Array | null): Truth | undefined {
   let [judged, portWrong, referenceWrong] = [0, 0, 0];
+  const exactly = judgeOf({
+    architecture: input.architecture,
+    known: (id) => (id === input.operation.id ? undefined : input.known.get(id)),
+    weights: input.weight,
+    limit: JUDGE_LIMIT,
+  });
   for (const position of positions(input)) {
-    const exact = evaluateElement(
-      input.architecture,
-      input.operation.id,
-      indexOf(position, input.expected.shape),
-      (id) => (id === input.operation.id ? undefined : input.known.get(id)),
-      input.weight,
-    );
+    const exact = exactly(input.operation.id, indexOf(position, input.expected.shape));
     if (exact === undefined) return undefined;
     judged += 1;
     const [a, e] = [input.actual[position] as number, input.expected.data[position] as number];

@@ -1,6 +1,6 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { InputError, UnavailableError } from "../errors.js";
-import { entryOf } from "../runtime/entry.js";
+import { startThread } from "../runtime/entry.js";
 import type {
   FromPort,
   PipelineRecord,
@@ -36,8 +36,7 @@ export class PortThread {
   #onError: (error: Error) => void = () => undefined;
 
   constructor(start: PortStart) {
-    const entry = entryOf(import.meta.url, "./port-worker.js");
-    this.#worker = new Worker(entry.path, { workerData: start, execArgv: [...entry.execArgv] });
+    this.#worker = startThread(import.meta.url, "./port-worker.js", { workerData: start });
     this.#worker.on("message", (message: FromPort) => this.#onMessage(message));
     this.#worker.on("error", (error) => this.#onError(error));
     this.#ended = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
