@@ -41,4 +41,8 @@ export interface WeightEntry extends WeightSpec {
    * two axes exchanged (Darknet files with major or minor above 1000, and `flipped` kernels).
    */
   readonly storage: "plain" | "transposed";
+  /** How many of its values, in the source's order, are there; default all. The others are {@link fill}. */
+  readonly stored?: number;
+  /** What stands for values that the source does not have; default 0. */
+  readonly fill?: number;
 }
