@@ -96,6 +96,59 @@ export interface AttributesByKind {
     readonly pad: number;
     readonly padMode: "zero" | "reflect";
   };
+
+  // Kinds for values of any rank in the original's own order of axes (Keras: batch, space…, channels).
+
+  /** Convolution over any number of axes. Weights: `kernel` [*size, in/groups, out], depthwise [*size, in, multiplier]; optional `bias` [out]. */
+  readonly "conv-nd": ConvNdAttributes;
+  /** Transposed convolution: the adjoint of {@link ConvNdAttributes} with these pads, `outputSize` says how much of it. Weights: `kernel` [*size, out, in], optional `bias` [out]. */
+  readonly "conv-transpose-nd": ConvTransposeNdAttributes;
+  /** Maximum or average over windows of any number of axes. */
+  readonly "pool-nd": PoolNdAttributes;
+  /** Sum of products over the letters that the result lacks, as in Einstein's notation: `ab,bc->ac`. Its factors are the inputs, then the weight `kernel` if there is one. */
+  readonly contract: {
+    readonly equation: string;
+    /** Shape of the weight `kernel`; `null` when all factors are inputs. */
+    readonly kernel: readonly number[] | null;
+  };
+  /** Element-wise function of one value. */
+  readonly elementwise: ElementwiseAttributes;
+  /** Element-wise function of two values, broadcast as numpy does. Comparisons and logic give 0 and 1. */
+  readonly binary: { readonly function: BinaryFunction };
+  /** One number from all elements along `axes`, in no particular order. */
+  readonly reduce: {
+    readonly function: ReduceFunction;
+    readonly axes: readonly number[];
+    readonly keepAxes: boolean;
+  };
+  /** Elements of an axis by position, in the order told: slices, reversals, repetitions, tilings. */
+  readonly take: { readonly axis: number; readonly indices: readonly number[] };
+  /** A border around the value. */
+  readonly pad: {
+    readonly before: readonly number[];
+    readonly after: readonly number[];
+    readonly value: number;
+  };
+  /** Same values in C order, other shape, batch included. */
+  readonly view: { readonly shape: readonly number[] };
+  /** Repeated along axes of size 1 (and new ones in front) to reach the shape, batch included. */
+  readonly expand: { readonly shape: readonly number[] };
+  /** Rows of the first input chosen by the second input's whole numbers. */
+  readonly gather: Record<string, never>;
+  /** The second input where the first is not 0, else the third; broadcast. */
+  readonly where: Record<string, never>;
+  /** A stored tensor as it is, no batch. Weights: `value`. */
+  readonly weight: { readonly shape: readonly number[] };
+  /** A fixed tensor, batch included. */
+  readonly fill: { readonly shape: readonly number[]; readonly values: readonly number[] };
+  /** Elements of an axis in descending order. */
+  readonly sort: { readonly axis: number };
+  /** One axis replaced by weighted sums along it: row `i` of `matrix` holds the weights of output `i`. Resizing, spectra. */
+  readonly resample: { readonly axis: number; readonly matrix: LinearMap };
+  /** Values rounded to what another type holds. */
+  readonly cast: { readonly to: "float16" | "bfloat16" | "integer" | "bool" };
+  /** Remainder of FarmHash's 64-bit fingerprint of the decimal numbers, `separator` between those of several inputs. */
+  readonly "farm-hash": { readonly bins: number; readonly separator: string };
 }
 
 /** Name of an operation; each has one file under `operators/`. */
@@ -255,4 +308,111 @@ export interface HeadAttributes {
   readonly anchorSizes: readonly number[];
   /** Side of the grid (detection only). */
   readonly side: number;
+}
+
+export interface ConvNdAttributes {
+  /** Output channels. */
+  readonly filters: number;
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  /** Elements added before and after each space axis. */
+  readonly padsBefore: readonly number[];
+  readonly padsAfter: readonly number[];
+  readonly dilations: readonly number[];
+  readonly groups: number;
+  /** Axis of the channels: 1 or the last. */
+  readonly channelAxis: number;
+  /** Order of the kernel's last two axes: `in-out`; `depthwise`: channel, multiplier. */
+  readonly kernelOrder: "in-out" | "depthwise";
+}
+
+export interface ConvTransposeNdAttributes {
+  readonly filters: number;
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  /** Elements cut off the full result before each space axis. */
+  readonly cropBefore: readonly number[];
+  /** Size of each space axis of the result; beyond the full result there is only the bias. */
+  readonly outputSize: readonly number[];
+  readonly dilations: readonly number[];
+  readonly channelAxis: number;
+}
+
+export interface PoolNdAttributes {
+  readonly mode: "max" | "average";
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly padsBefore: readonly number[];
+  readonly padsAfter: readonly number[];
+  readonly channelAxis: number;
+  /** Whether an average divides by the whole window (`true`) or by its elements inside the value. */
+  readonly countPadding: boolean;
+}
+
+/** Functions of one number beside the {@link ActivationFunction}s; parameters carry their values. */
+export type ElementwiseFunction =
+  | "abs"
+  | "negate"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sqrt"
+  | "rsqrt"
+  | "reciprocal"
+  | "sign"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "sin"
+  | "cos"
+  | "erf"
+  | "not"
+  | "is-nan"
+  | "affine"
+  | "power"
+  | "threshold-relu"
+  | "celu"
+  | "hard-shrink"
+  | "soft-shrink"
+  | "squareplus"
+  | "sparse-plus";
+
+export interface ElementwiseAttributes {
+  readonly function: ElementwiseFunction;
+  /**
+   * affine: x·`scale` + `offset`; power: `exponent`; threshold-relu: x > `threshold` → x, else `slope`·(x − threshold);
+   * celu: `alpha`; hard-shrink, soft-shrink: `threshold`; squareplus: `b`.
+   */
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+/** Functions of two numbers. */
+export type BinaryFunction =
+  | "add"
+  | "subtract"
+  | "multiply"
+  | "divide"
+  | "floor-divide"
+  | "modulo"
+  | "power"
+  | "maximum"
+  | "minimum"
+  | "equal"
+  | "not-equal"
+  | "less"
+  | "less-equal"
+  | "greater"
+  | "greater-equal"
+  | "and"
+  | "or"
+  | "xor";
+
+export type ReduceFunction = "sum" | "mean" | "maximum" | "minimum" | "product" | "any" | "all";
+
+/** A linear map along an axis, as its rows. */
+export interface LinearMap {
+  readonly rows: number;
+  readonly columns: number;
+  /** Row-major. */
+  readonly values: readonly number[];
 }

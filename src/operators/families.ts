@@ -1,12 +1,21 @@
 import type { OperationKind } from "../architecture/attributes.js";
 import { activationFamily } from "./activation.js";
 import { batchNormFamily } from "./batch-norm.js";
+import { binaryFamily } from "./binary.js";
+import { blurFamily } from "./blur.js";
+import { castFamily } from "./cast.js";
 import { channelMaxFamily } from "./channel-max.js";
 import { channelNormalizeFamily } from "./channel-normalize.js";
 import { concatFamily } from "./concat.js";
 import { constantFamily } from "./constant.js";
+import { contractFamily } from "./contract.js";
 import { convFamily } from "./conv.js";
+import { convNdFamily } from "./conv-nd.js";
+import { convTransposeFamily } from "./conv-transpose.js";
+import { convTransposeNdFamily } from "./conv-transpose-nd.js";
 import { cropFamily } from "./crop.js";
+import { denseFamily } from "./dense.js";
+import { elementwiseFamily } from "./elementwise.js";
 import { expandFamily } from "./expand.js";
 import type { OperatorFamily } from "./family.js";
 import { fillFamily } from "./fill.js";
@@ -17,12 +26,16 @@ import { headFamily } from "./head.js";
 import { identityFamily } from "./identity.js";
 import { l2NormFamily } from "./l2-norm.js";
 import { linearCombinationFamily } from "./linear-combination.js";
+import { localFamily } from "./local.js";
 import { lrnFamily } from "./lrn.js";
 import { mergeFamily } from "./merge.js";
 import { padFamily } from "./pad.js";
 import { parameterFamily } from "./parameter.js";
 import { poolFamily } from "./pool.js";
+import { poolNdFamily } from "./pool-nd.js";
+import { reduceFamily } from "./reduce.js";
 import { reorgFamily } from "./reorg.js";
+import { resampleFamily } from "./resample.js";
 import { reshapeFamily } from "./reshape.js";
 import { resizeFamily } from "./resize.js";
 import { sliceFamily } from "./slice.js";
@@ -43,12 +56,21 @@ import { whereFamily } from "./where.js";
 export const FAMILIES: { readonly [K in OperationKind]?: OperatorFamily<K> } = {
   activation: activationFamily,
   "batch-norm": batchNormFamily,
+  binary: binaryFamily,
+  blur: blurFamily,
+  cast: castFamily,
   "channel-max": channelMaxFamily,
   "channel-normalize": channelNormalizeFamily,
   concat: concatFamily,
   constant: constantFamily,
+  contract: contractFamily,
   conv: convFamily,
+  "conv-nd": convNdFamily,
+  "conv-transpose": convTransposeFamily,
+  "conv-transpose-nd": convTransposeNdFamily,
   crop: cropFamily,
+  dense: denseFamily,
+  elementwise: elementwiseFamily,
   expand: expandFamily,
   fill: fillFamily,
   fit: fitFamily,
@@ -58,12 +80,16 @@ export const FAMILIES: { readonly [K in OperationKind]?: OperatorFamily<K> } = {
   identity: identityFamily,
   "l2-norm": l2NormFamily,
   "linear-combination": linearCombinationFamily,
+  local: localFamily,
   lrn: lrnFamily,
   merge: mergeFamily,
   pad: padFamily,
   parameter: parameterFamily,
   pool: poolFamily,
+  "pool-nd": poolNdFamily,
+  reduce: reduceFamily,
   reorg: reorgFamily,
+  resample: resampleFamily,
   reshape: reshapeFamily,
   resize: resizeFamily,
   slice: sliceFamily,
