@@ -153,9 +153,9 @@ export const ACTIVATIONS: Readonly<Record<ActivationFunction, ActivationDefiniti
   },
   "gelu-erf": { exact: (x) => x * normal(x), pieces: everywhere(1.13), error: "gelu" },
   elu: {
-    parameters: { alpha: 1 },
-    exact: (x, { alpha = 1 }) => (x < 0 ? alpha * Math.expm1(x) : x),
-    pieces: ({ alpha = 1 }) => sides(alpha, 1),
+    parameters: { alpha: 1, gain: 1 },
+    exact: (x, { alpha = 1, gain = 1 }) => gain * (x < 0 ? alpha * Math.expm1(x) : x),
+    pieces: ({ alpha = 1, gain = 1 }) => sides(alpha * gain, gain),
     error: "elu",
   },
   selu: {

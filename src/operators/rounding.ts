@@ -52,6 +52,8 @@ export interface LinearBound {
   /** The input as the operation reads it, and its bound likewise. */
   readonly input: string;
   readonly inputBound: string | null;
+  /** The factors; default the weight `kernel`. */
+  readonly kernel?: string;
   /** Adds the nodes of the operation, without bias, on another input and kernel. */
   readonly apply: (input: string, kernel: string) => string;
   /** The bias, broadcastable to the output; `null` without. */
@@ -69,11 +71,11 @@ export function linearBound({
   terms,
   input,
   inputBound,
+  kernel = context.weight("kernel"),
   apply,
   bias,
 }: LinearBound): string {
   const { graph, mode, output } = context;
-  const kernel = context.weight("kernel");
   const squared = (value: string) => graph.node("Mul", [value, value]);
   const underflow = graph.float(terms * SMALLEST_NORMAL);
   if (mode === "hard") {
