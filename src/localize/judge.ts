@@ -1,4 +1,5 @@
 import type { Architecture, Operation } from "../architecture/architecture.js";
+import { type ChannelFit, SIGNIFICANT_Z, SMALLEST_EFFECT } from "../compare/channel-fit.js";
 import type { TapComparison } from "../compare/compare-tap.js";
 import { JUDGE_LIMIT, judgeOf } from "../operators/evaluate.js";
 import type { FunctionError } from "../operators/family.js";
@@ -73,7 +74,7 @@ export async function judge(reference: EmbeddedReference, input: JudgeInput): Pr
   }
   const { fit, side, metrics } = comparison;
   if (fit?.significant) {
-    return { verdict: "differs", basis: "judge", at: "port", note: fit.summary };
+    return { verdict: "differs", basis: "judge", at: "port", note: describeFit(fit) };
   }
   if (truth === undefined) {
     return {
@@ -205,4 +206,20 @@ function positions({ actual, expected, trigger }: JudgeInput): number[] {
     (_, k) => k * step,
   );
   return [...new Set([...worst.map(({ at }) => at), ...spread])];
+}
+
+/** What a fit over whole channels found, for people. */
+function describeFit({ worst, common }: ChannelFit): string {
+  const line = worst[0];
+  const side = (which: "all" | "negative") => (which === "negative" ? " of negative values" : "");
+  const strong = line !== undefined && line.effect >= SMALLEST_EFFECT && line.z >= SIGNIFICANT_Z;
+  if (strong || common === null) {
+    if (line === undefined) return "a systematic error hides inside the rounding";
+    const where = line.channel < 0 ? "the whole tap" : `channel ${line.channel}`;
+    return (
+      `${where} is systematically off: gain${side(line.side)} ${(1 + line.gain).toPrecision(7)}, ` +
+      `offset ${line.offset.toPrecision(3)} (${line.z.toFixed(0)} standard errors over ${line.nEff} values)`
+    );
+  }
+  return `all channels share a gain${side(common.side)} of ${(1 + common.gain).toPrecision(8)} (${Math.abs(common.z).toFixed(0)} standard errors)`;
 }
