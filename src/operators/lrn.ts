@@ -89,7 +89,7 @@ function normOf(
   return graph.node("Add", [scaled(graph, sum, alpha), graph.float(kappa)]);
 }
 
-/** Sum over the window of each channel. */
+/** Sum over the window of each channel; no window reaches further than all channels. */
 function windowSum(
   graph: GraphBuilder,
   squares: string,
@@ -97,9 +97,10 @@ function windowSum(
   shape: readonly number[],
 ): string {
   const channels = shape[1] ?? 1;
-  const before = [0, Math.floor((size - 1) / 2), 0, 0];
-  const wide = pad(graph, squares, { before, after: [0, Math.floor(size / 2), 0, 0], with: 0 });
-  const shifted = Array.from({ length: size }, (_, k) =>
+  const left = Math.min(Math.floor((size - 1) / 2), channels - 1);
+  const right = Math.min(Math.floor(size / 2), channels - 1);
+  const wide = pad(graph, squares, { before: [0, left, 0, 0], after: [0, right, 0, 0], with: 0 });
+  const shifted = Array.from({ length: left + right + 1 }, (_, k) =>
     slice(graph, wide, { axis: 1, start: k, end: k + channels }),
   );
   return chain(graph, "Add", shifted);

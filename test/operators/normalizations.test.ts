@@ -73,6 +73,7 @@ describe("local response normalisation", () => {
     { ...attributes, size: 4 },
     { ...attributes, size: 1, kappa: 2, rule: "darknet" as const },
     { ...attributes, size: 9, beta: 0.5 },
+    { ...attributes, size: 40 },
   ])("is its definition: %j", async (given) => {
     const inputs = [uniform([2, 7, 3, 2], 5)];
     await expectLowered({ family: lrnFamily, attributes: given, inputs });
