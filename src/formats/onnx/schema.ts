@@ -48,7 +48,8 @@ export const ONNX_ATTRIBUTE = {
 export const ONNX_EXTERNAL = 1;
 
 /**
- * A model's messages. Whole numbers are `number` (exact to 2^53), what the file does not say is
+ * A model's messages. Whole numbers are `number` up to 2^53 (beyond it the `Long` of protobufjs, so
+ * that an end of 2^63 - 1 survives a round trip; `toString` gives its digits), what the file does not say is
  * `undefined`, fields unknown to our schema survive {@link encodeModel}, and `raw_data` is a view of
  * `bytes`, not a copy (so it may not be aligned).
  *
@@ -60,10 +61,15 @@ export function decodeModel(bytes: Uint8Array): ModelProto {
   const { int64, uint64 } = protobuf.Reader.prototype;
   Object.assign(reader, {
     discardUnknown: false,
-    int64: () => Number(int64.call(reader)),
-    uint64: () => Number(uint64.call(reader)),
+    int64: () => wholeNumber(int64.call(reader)),
+    uint64: () => wholeNumber(uint64.call(reader)),
   });
   return onnx.ModelProto.decode(reader);
+}
+
+function wholeNumber<T>(value: T): T | number {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** The bytes of a model. */

@@ -27,6 +27,21 @@ describe("ONNX schema", () => {
     expect(graph?.initializer?.[0]?.int64_data).toEqual([-(2 ** 45), 3]);
   });
 
+  it("keeps whole numbers that a number cannot hold, and writes them again", () => {
+    // int64_data (field 7), packed: -2^63 and 2^63 - 1.
+    const packed = [...new Array(9).fill(0x80), 1, ...new Array(8).fill(0xff), 0x7f];
+    const tensor = [0x3a, packed.length, ...packed];
+    const graph = [0x2a, tensor.length, ...tensor];
+    const bytes = Uint8Array.from([0x3a, graph.length, ...graph]);
+    const model = decodeModel(bytes);
+    const data = model.graph?.initializer?.[0]?.int64_data ?? [];
+    expect(data.map((value) => value.toString())).toEqual([
+      "-9223372036854775808",
+      "9223372036854775807",
+    ]);
+    expect([...encodeModel(model)]).toEqual([...bytes]);
+  });
+
   it("leaves undefined what the file does not say", () => {
     const model = decodeModel(encodeModel({ graph: { node: [{ attribute: [{ name: "a" }] }] } }));
     expect(model.ir_version).toBeUndefined();
