@@ -31,7 +31,7 @@ export interface AttributesByKind {
   readonly concat: { readonly axis: number };
   /** Elements `[start, end)` of `axis`. */
   readonly slice: { readonly axis: number; readonly start: number; readonly end: number };
-  /** Element-wise sum, product, … of inputs; the smaller are broadcast as numpy does (declared by shape [.., 1, ..] only). */
+  /** Element-wise sum, product, … of inputs of one rank; where an input has size 1 it is repeated. `subtract`: the first minus all others. */
   readonly merge: { readonly mode: "add" | "multiply" | "subtract" | "maximum" | "average" };
   /** `Σ coefficients[i] · input[i]`; all shapes equal. */
   readonly "linear-combination": { readonly coefficients: readonly number[] };
@@ -44,18 +44,18 @@ export interface AttributesByKind {
     readonly factor: readonly [height: number, width: number];
     readonly gain: number;
   };
-  /** Down-sampling by summing blocks, then multiplied by `gain` (Darknet's upsample with negative stride). */
+  /** Down-sampling by summing blocks, then multiplied by `gain` (Darknet's upsample with negative stride). The map must divide into blocks. */
   readonly "sum-blocks": {
     readonly factor: readonly [height: number, width: number];
     readonly gain: number;
   };
   /** Resize to a size by a rule. */
   readonly resize: ResizeAttributes;
-  /** Darknet's historical reorg. */
+  /** Darknet's historical reorg: space-to-depth (offset outermost) of the memory of [c, h, w] read as [c/s², h·s, w·s]; `reverse`: depth-to-space of the input, offset outermost. */
   readonly reorg: { readonly stride: number; readonly reverse: boolean };
   /** True space-to-depth: out[c + C·(dy·stride + dx)] = in[c] at (y·stride + dy, x·stride + dx). */
   readonly "space-to-depth": { readonly stride: number };
-  /** Sub-rectangle of the map. */
+  /** Sub-rectangle of the map, then x·gain + offset. */
   readonly crop: {
     readonly top: number;
     readonly left: number;
@@ -72,22 +72,22 @@ export interface AttributesByKind {
   readonly identity: Record<string, never>;
   /** Zero (or another constant), whatever the input; shape of the input. */
   readonly constant: { readonly value: number };
-  /** A stored tensor, repeated over the batch. Weights: `value` [c, h, w] as `shape`. */
+  /** A stored tensor, repeated over the batch. Weights: `value` [c, h, w] as `shape`. An input, if there is one, tells only the batch. */
   readonly parameter: { readonly shape: readonly number[] };
-  /** Softmax of `x / temperature` over consecutive groups of `size` elements of `axis`. */
+  /** Softmax of `x / temperature` over consecutive groups of `size` elements of `axis`; shape of the input. */
   readonly softmax: SoftmaxAttributes;
   /** x / √(Σ x² + epsilon) over `axis`. */
   readonly "l2-norm": { readonly axis: number; readonly epsilon: number };
-  /** Local response normalisation across channels: x · (kappa + alpha/divisor · Σ x²)^−beta over a window of `size` channels. */
+  /** Local response normalisation across channels: x · (kappa + alpha · Σ x²)^−beta over a window of `size` channels (a format that divides alpha by the size is read so). */
   readonly lrn: LrnAttributes;
-  /** Darknet's `normalize_channels*` activations: each pixel's channels divided by a sum over them. */
+  /** Darknet's `normalize_channels*` activations: p/(epsilon + Σ p) over the channels of a pixel; `relu` p = max(x, 0), `softmax` p = e^x, `softmax-maxval` p = e^(x − max). */
   readonly "channel-normalize": {
     readonly mode: "relu" | "softmax" | "softmax-maxval";
     readonly epsilon: number;
   };
   /** Logistic on some planes, affine map on others: the heads of YOLO. See {@link HeadAttributes}. */
   readonly head: HeadAttributes;
-  /** What the recurrent layer remembers: zero at first, then the value of `next` of the call before. No inputs. */
+  /** What the recurrent layer remembers: zero at first, then the value of `next` of the call before. No inputs; `shape` includes the batch. */
   readonly state: { readonly shape: readonly number[]; readonly next: string };
   /** Darknet's fixed blur after a stride (antialiasing), or any kernel shared by all channels: depthwise, reflect or zero padding. */
   readonly blur: {
@@ -236,7 +236,7 @@ export interface PoolAttributes {
   readonly strides: readonly [height: number, width: number];
   /** May be larger on the bottom and right; windows always lie within the padded map. */
   readonly pads: Pads;
-  /** Whether an average divides by the whole window (`true`) or by its pixels inside the map. */
+  /** Whether an average divides by the whole window (`true`) or by its pixels inside the map (none: NaN). A maximum has −FLT_MAX outside. */
   readonly countPadding: boolean;
 }
 
@@ -252,7 +252,7 @@ export interface FitAttributes {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** `flat`: as one row of memory an image, cut or filled with 0 (AlexeyAB); `grid`: by channel and every `sample`-th pixel, written to every `spread`-th (pjreddie). */
+  /** `flat`: as one row of memory an image, cut or filled with 0 (AlexeyAB); `grid`: channel c, place (y·spread, x·spread) is channel c, place (y·sample, x·sample) of the input, 0 where there is none and between (pjreddie). */
   readonly rule: "flat" | "grid";
   readonly sample: number;
   readonly spread: number;
@@ -262,6 +262,7 @@ export interface ResizeAttributes {
   readonly mode: "nearest" | "bilinear";
   readonly height: number;
   readonly width: number;
+  /** Place in the input, limited to the map: (i + ½)·in/out − ½, i·(in − 1)/(out − 1), or i·in/out. */
   readonly coordinates: "half-pixel" | "align-corners" | "asymmetric";
   readonly nearestRounding: "floor" | "round-prefer-floor" | "round-prefer-ceil";
 }
@@ -278,13 +279,14 @@ export interface LrnAttributes {
   readonly alpha: number;
   readonly beta: number;
   readonly kappa: number;
-  /** `exact`: the window is size/2 before and after; `darknet`: its sliding sum, facts §5.6. */
+  /** `exact`: channels c − ⌊(size−1)/2⌋ … c + ⌊size/2⌋; `darknet`: that sum less the square of channel ⌊size/2⌋, which its sliding sum never adds. */
   readonly rule: "exact" | "darknet";
 }
 
 /**
  * The heads of YOLO v1 to v4 as maps of planes. The input is [b, anchors·entries, h, w] (or flat
- * for `detection`); each anchor owns `entries` planes.
+ * for `detection`); each anchor owns `entries` = coords + 1 + classes planes. The output is a map like
+ * the input for `yolo` and `gaussian-yolo`, flat [b, n] for `region` and `detection`.
  */
 export interface HeadAttributes {
   readonly type: "yolo" | "region" | "gaussian-yolo" | "detection";
@@ -292,15 +294,15 @@ export interface HeadAttributes {
   readonly classes: number;
   /** Number of box numbers before objectness: 4, gaussian 8; detection unused. */
   readonly coords: number;
-  /** Planes (offset within an anchor) that go through the logistic. */
+  /** Planes (offset within an anchor) that go through the logistic; classes do not when `softmaxClasses`. */
   readonly logistic: readonly number[];
-  /** Planes that become x·scale + offset afterwards (scale_x_y). */
+  /** Planes that become x·scale + offset afterwards (scale_x_y); 1 and 0 for none. */
   readonly affine: {
     readonly planes: readonly number[];
     readonly scale: number;
     readonly offset: number;
   };
-  /** Softmax over the class planes of an anchor. */
+  /** Softmax over the class planes of an anchor; for `detection` over the classes of a cell, the first side²·classes numbers. */
   readonly softmaxClasses: boolean;
   /** `planes` keeps [b, anchors·entries, h, w] order; `cells` is [b, h, w, anchors, entries] (AlexeyAB region). Flat output either way where the library's is flat. */
   readonly order: "planes" | "cells";
