@@ -75,7 +75,7 @@ export function openOriginal(options: ResolvedOptions): Original {
 }
 
 /** Our own config of a built-in model: it comes with the package. */
-function configPath(model: BuiltInModel): string {
+export function configPath(model: BuiltInModel): string {
   return fileURLToPath(new URL(`../../references/darknet/${model.config}`, import.meta.url));
 }
 

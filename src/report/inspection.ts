@@ -1,5 +1,6 @@
 import picocolors from "picocolors";
 import type { Json } from "../checks/result.js";
+import { hanging } from "./hanging.js";
 import { grouped, shapeText, shortNumber } from "./numbers.js";
 import { type Column, tableText } from "./table.js";
 
@@ -39,9 +40,9 @@ export function formatInspection(inspection: Inspection, colour: boolean): strin
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
   const parts = [
-    facts.map(([name, value]) => name.padEnd(width) + cellText(value, name)).join("\n"),
+    facts.map(([name, value]) => hanging(name.padEnd(width), cellText(value, name))).join("\n"),
     ...inspection.sections.map(sectionText),
-    inspection.warnings.map((text) => `${colours.yellow("warning")}  ${text}`).join("\n"),
+    inspection.warnings.map((text) => hanging(colours.yellow("warning  "), text, 9)).join("\n"),
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }

@@ -1,8 +1,8 @@
 import picocolors from "picocolors";
 import type { Colors } from "picocolors/types.js";
 import type { Coverage, Fault, LayerByLayerResult, TapResult } from "../checks/result.js";
+import { hanging } from "./hanging.js";
 import { counted, grouped, shapeText } from "./numbers.js";
-import { PAGE_WIDTH } from "./table.js";
 import { tapTable } from "./tap-table.js";
 
 /** How a result is written for people. */
@@ -110,17 +110,4 @@ export function summaryText(result: LayerByLayerResult, colours: Colors): string
   const at = places.length === 0 ? "" : ` at ${named}`;
   const faults = counted(result.faults.length, "fault");
   return `${colours.red(colours.bold("differs"))}: ${faults}${at} (${compared} compared, ${seconds}${memory})`;
-}
-
-/** Words after a label, wrapped with the following lines indented to the label's width. */
-function hanging(label: string, text: string, indent: number = label.length): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && indent + line.length + 1 + word.length > PAGE_WIDTH) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return label + [...lines, line].join(`\n${" ".repeat(indent)}`);
 }

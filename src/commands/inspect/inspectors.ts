@@ -2,12 +2,14 @@ import { InputError } from "../../errors.js";
 import { openSource, refuseForeignContent } from "../../formats/byte-source.js";
 import type { Inspection } from "../../report/inspection.js";
 import { darknetConfigInspector } from "./darknet-config.js";
+import { darknetWeightsInspector } from "./darknet-weights.js";
 import type { Inspector, InspectRequest } from "./inspector.js";
 import { npyInspector, npzInspector } from "./npy.js";
 
 /** Every kind of file that can be inspected. Exactly one may claim a file. */
 export const INSPECTORS: readonly Inspector[] = [
   darknetConfigInspector,
+  darknetWeightsInspector,
   npyInspector,
   npzInspector,
 ];
