@@ -208,6 +208,12 @@ function passedError(
   const times = (...slope: string[]) =>
     graph.node("Mul", [bound, sum(graph, ...(slope as [string]))]);
   const one = () => graph.float(1);
+  /** bound·(slope + curvature·bound), never more than `range` (nor 0·∞). */
+  const limited = (slope: string, curvature: number, range: number) => {
+    const near = graph.node("Min", [bound, graph.float(100)]);
+    const steepest = sum(graph, slope, scaled(graph, near, curvature));
+    return graph.node("Min", [graph.node("Mul", [near, steepest]), graph.float(range)]);
+  };
   switch (attributes.function) {
     case "linear":
       return bound;
@@ -216,22 +222,22 @@ function passedError(
       return times(double, bound);
     }
     case "exp": {
-      // e^(x+e) − e^x ≤ y·e·e^e.
-      const slope = graph.node("Mul", [output, graph.node("Exp", [bound])]);
-      return times(slope);
+      // e^(x+e) − e^x ≤ y·e·e^e; the limit is beyond any use and keeps 0·∞ away.
+      const power = graph.node("Exp", [graph.node("Min", [bound, graph.float(80)])]);
+      return times(graph.node("Mul", [output, power]));
     }
     case "logistic": {
-      // f' = y(1 − y); |f''| ≤ 0.0963.
+      // f' = y(1 − y); |f''| ≤ 0.0963; the values lie within 1 of each other.
       const slope = graph.node("Mul", [output, graph.node("Sub", [one(), output])]);
-      return times(graph.node("Abs", [slope]), scaled(graph, bound, 0.1));
+      return limited(graph.node("Abs", [slope]), 0.1, 1);
     }
     case "tanh":
     case "loggy": {
-      // f' = 1 − y² (half of it for tanh(x/2)); |f''| ≤ 0.77.
+      // f' = 1 − y² (half of it for tanh(x/2)); |f''| ≤ 0.77; the values lie within 2 of each other.
       const factor = attributes.function === "tanh" ? 1 : 0.5;
       const square = graph.node("Mul", [output, output]);
       const slope = graph.node("Abs", [graph.node("Sub", [one(), square])]);
-      return times(scaled(graph, slope, factor), scaled(graph, bound, 0.77 * factor));
+      return limited(scaled(graph, slope, factor), 0.77 * factor, 2);
     }
     default: {
       const pieces = ACTIVATIONS[attributes.function].pieces?.(parameters) ?? [];

@@ -12,6 +12,12 @@ export const TRIGGER_FACTOR = 4;
 /** Largest number that a processor may take for 0 (and Darknet's `-Ofast` builds do): 2^-126. */
 const SMALLEST_NORMAL = 2 ** -126;
 
+/** Largest float32: sizes whose squares overflow count as this, so that no bound is ∞ or ∞·0. */
+const LARGEST = 3.4028234663852886e38;
+
+/** Just below the root of {@link LARGEST}: what is larger is squared as this. Beyond any use. */
+const LARGEST_ROOT = 1.8e19;
+
 /** Squares of bounds would leave the range of float32; in units of 2^-24 they do not. */
 const BOUND_UNIT = 2 ** 24;
 
@@ -88,15 +94,18 @@ export function linearBound({
     return sum(graph, rounding, passed, underflow);
   }
   const squares = squared(kernel);
-  const products = apply(squared(input), squares);
-  const size = graph.node("Sqrt", [sum(graph, products, bias === null ? null : squared(bias))]);
+  const limits = [graph.float(-LARGEST_ROOT), graph.float(LARGEST_ROOT)];
+  const limited = (value: string) => graph.node("Clip", [value, ...limits]);
+  const products = apply(squared(limited(input)), squares);
+  const root = graph.node("Sqrt", [sum(graph, products, bias === null ? null : squared(bias))]);
+  const size = graph.node("Min", [root, graph.float(LARGEST)]);
   const rounding = scaled(
     graph,
     graph.node("Add", [size, graph.node("Abs", [output])]),
     Math.sqrt(terms) * UNIT_ROUNDOFF,
   );
   if (inputBound === null) return sum(graph, rounding, underflow);
-  const units = squared(scaled(graph, inputBound, BOUND_UNIT));
+  const units = squared(limited(scaled(graph, inputBound, BOUND_UNIT)));
   const passed = scaled(graph, graph.node("Sqrt", [apply(units, squares)]), 1 / BOUND_UNIT);
   return sum(graph, rounding, passed, underflow);
 }
