@@ -112,7 +112,7 @@ function readEntry(entry: WeightEntry, readBytes: ReadBytes): Tensor {
   const size = sizeOf(entry.shape);
   const stored = Math.min(size, entry.stored ?? size);
   const data = new Float32Array(size);
-  readBytes(new Uint8Array(data.buffer, 0, stored * 4), entry.offset, entry.name);
+  if (stored > 0) readBytes(new Uint8Array(data.buffer, 0, stored * 4), entry.offset, entry.name);
   data.fill(entry.fill ?? 0, stored);
   return tensor(
     entry.shape,
