@@ -226,6 +226,7 @@ export interface ActivationAttributes {
   /**
    * leaky/revleaky/relie/ramp/lhtan…: `slope`; elu, selu: `alpha`, `gain`; clipped-relu: `minimum`, `maximum`;
    * hard-sigmoid: `slope`, `offset`; gelu-tanh: `linear`, `cubic` (Darknet: .797885, .035677).
+   * Any function: `nanFrom`, beyond which the original's own arithmetic overflows to NaN.
    */
   readonly parameters: Readonly<Record<string, number>>;
 }

@@ -24,7 +24,15 @@ export const activationFamily: OperatorFamily<"activation"> = {
   },
 
   lower({ attributes }, { graph, inputs: [x = ""], output }) {
-    LOWER[attributes.function](graph, x, parametersOf(attributes), output);
+    const nanFrom = attributes.parameters["nanFrom"];
+    if (nanFrom === undefined) {
+      LOWER[attributes.function](graph, x, parametersOf(attributes), output);
+      return;
+    }
+    const value = graph.fresh("finite");
+    LOWER[attributes.function](graph, x, parametersOf(attributes), value);
+    const broken = graph.node("Greater", [x, graph.float(nanFrom)]);
+    graph.node("Where", [broken, graph.float(Number.NaN), value], {}, output);
   },
 
   bound(operation, context) {
@@ -34,7 +42,9 @@ export const activationFamily: OperatorFamily<"activation"> = {
   },
 
   element({ attributes }, index, { read }) {
-    return ACTIVATIONS[attributes.function].exact(read(0, index), parametersOf(attributes));
+    const x = read(0, index);
+    if (x > (attributes.parameters["nanFrom"] ?? Number.POSITIVE_INFINITY)) return Number.NaN;
+    return ACTIVATIONS[attributes.function].exact(x, parametersOf(attributes));
   },
 
   cost: () => 10,
@@ -156,13 +166,10 @@ const LOWER: Readonly<Record<ActivationFunction, Lower>> = {
     where(graph, [x, "Greater", graph.float(0)], x, curve, output);
   },
   stair: (graph, x, _, output) => {
-    // With h = ⌊x/2⌋: h + max(x − (2h + 1), 0), and x − 2h loses no bit that ⌊⌋ has left.
+    // With h = ⌊x/2⌋ the larger of h and x − (h + 1): they cross at 2h + 1, and nothing cancels.
     const half = graph.node("Floor", [scaled(graph, x, 0.5)]);
-    const rest = graph.node("Sub", [x, scaled(graph, half, 2)]);
-    const zero = graph.float(0);
-    const above = graph.node("Sub", [rest, graph.float(1)]);
-    const step = where(graph, [above, "Less", zero], zero, above);
-    graph.node("Add", [half, step], {}, output);
+    const line = graph.node("Sub", [x, graph.node("Add", [half, graph.float(1)])]);
+    where(graph, [line, "Less", half], half, line, output);
   },
   logistic: (graph, x, _, output) => void logistic(graph, x, output),
   tanh: (graph, x, _, output) => void graph.node("Tanh", [x], {}, output),
@@ -284,7 +291,7 @@ const CANCELLATION: Readonly<Partial<Record<ActivationFunction, { size?: number;
     plse: { size: 0.125, one: 1 },
     "hard-sigmoid": { one: 1 },
     "hard-mish": { size: 1 },
-    stair: { size: 1 },
+    stair: { size: 1, one: 1 },
     loggy: { one: 2 },
     mish: { size: 2 },
     "gelu-tanh": { size: 2 },

@@ -39,6 +39,17 @@ const BOTH: Readonly<Record<string, DarknetActivation>> = {
   lhtan: plain("lhtan", { slope: 0.001 }),
 };
 
+/**
+ * pjreddie's library computes these through e^x in double precision, which overflows: beyond the
+ * limit its value is 0·∞ or ∞/∞ (recorded: tanh(350) = 1, tanh(360) = NaN).
+ */
+const OVERFLOW = 709.7827;
+const PJREDDIE: Readonly<Record<string, DarknetActivation>> = {
+  tanh: plain("tanh", { nanFrom: OVERFLOW / 2 }),
+  elu: plain("elu", { alpha: 1, gain: 1, nanFrom: OVERFLOW }),
+  selu: plain("selu", { alpha: 1.6732, gain: 1.0507, nanFrom: OVERFLOW }),
+};
+
 /** Known to AlexeyAB's library alone. On its scalar CPU path some give 0; here they mean what they say. */
 const ALEXEYAB: Readonly<Record<string, DarknetActivation>> = {
   relu6: plain("clipped-relu", { minimum: 0, maximum: 6 }),
@@ -57,6 +68,7 @@ export function darknetActivation(
   word: string,
   dialect: DarknetDialect,
 ): DarknetActivation | undefined {
+  if (dialect === "pjreddie" && Object.hasOwn(PJREDDIE, word)) return PJREDDIE[word];
   if (Object.hasOwn(BOTH, word)) return BOTH[word];
   return dialect === "alexeyab" && Object.hasOwn(ALEXEYAB, word) ? ALEXEYAB[word] : undefined;
 }

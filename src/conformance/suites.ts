@@ -1,0 +1,5 @@
+import { darknetSuite } from "./darknet/darknet-suite.js";
+import type { Suite } from "./suite.js";
+
+/** Every format of conformance suites that is known; the first that claims a folder runs it. */
+export const SUITES: readonly Suite[] = [darknetSuite];
