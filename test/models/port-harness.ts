@@ -10,7 +10,6 @@ import type {
 } from "../../src/port/port.js";
 import { convertLayout, type KernelLayout, kernelFromOihw } from "../../src/tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
-import { uniform, weightValues } from "./formula.js";
 
 /** Runs a port as the recorder does, without any of the recorder's own code. */
 export interface PortRun {
@@ -33,71 +32,66 @@ export interface RunOptions {
 
 /** Builds a port and runs it once on the current back-end. */
 export async function runPort(port: Port, run: RunOptions): Promise<PortRun> {
-  const [batch = 1, channels = 3, height = 0, width = 0] = run.input.shape;
-  const context: BuildContext = { batch, channels, height, width, options: run.options ?? {} };
-  const model = await port.build(run.weights, context);
-  const nhwc = convertLayout(run.input, "nchw", "nhwc");
+  const model = await buildPort(port, run.weights, run.options);
+  const { taps, leaked } = await runModel(port, model, run.input, run.replace);
+  disposeModel(port, model);
+  return { taps, taken: run.weights.taken ?? [], leaked };
+}
+
+/** Builds a port; the size it is told is of no matter to ours, they run at any. */
+export async function buildPort(
+  port: Port,
+  weights: PortWeights,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
+  const context: BuildContext = { batch: 1, channels: 3, height: 64, width: 96, options };
+  return await port.build(weights, context);
+}
+
+/** Runs a built port on an NCHW input. */
+export async function runModel(
+  port: Port,
+  model: unknown,
+  { shape, data }: Tensor,
+  replace?: RunOptions["replace"],
+): Promise<Pick<PortRun, "taps" | "leaked">> {
+  const nhwc = convertLayout(tensor(shape, data), "nchw", "nhwc");
   const input = tf.tensor(nhwc.data, [...nhwc.shape]);
   const taps = new Map<string, Tensor>();
   const before = tf.memory().numTensors;
   const recorder = (name: string, value: tf.Tensor): tf.Tensor => {
     if (taps.has(name)) throw new Error(`tap ${name} twice`);
-    const own = convertLayout(
-      tensor(value.shape, Float32Array.from(value.dataSync())),
-      "nhwc",
-      "nchw",
-    );
+    const values = tensor(value.shape, Float32Array.from(value.dataSync()));
+    const own = convertLayout(values, "nhwc", "nchw");
     taps.set(name, own);
     // A fresh tensor, as the contract says: a port that goes on with its own would not see it.
-    const next = convertLayout(run.replace?.(name, own) ?? own, "nchw", "nhwc");
+    const next = convertLayout(replace?.(name, own) ?? own, "nchw", "nhwc");
     return tf.tensor(next.data, [...next.shape]);
   };
   await port.forward(model, { input } as Record<string, PortTensor>, recorder as unknown as Tap);
   const leaked = tf.memory().numTensors - before;
   input.dispose();
+  return { taps, leaked };
+}
+
+/** Frees a model's variables. */
+export function disposeModel(port: Port, model: unknown): void {
   for (const { value } of Object.values(port.variables?.(model) ?? {})) {
     (value as tf.Tensor).dispose();
   }
-  return { taps, taken: run.weights.taken ?? [], leaked };
 }
 
-/** Inverse of each order: from the port's layout to [out, in, kH, kW]. */
-const OIHW_AXES: Readonly<Record<KernelLayout, readonly number[]>> = {
-  oihw: [0, 1, 2, 3],
-  hwio: [3, 2, 0, 1],
-  ohwi: [0, 3, 1, 2],
-  hwoi: [2, 3, 0, 1],
-};
-
-/** Weights for whatever a port asks for: the formula's values, in the order of asking. */
-export class AnyWeights implements PortWeights {
+/** Ones for whatever a port asks for: where only names and shapes matter. */
+export class OnesWeights implements PortWeights {
   readonly names: readonly string[] = [];
-  readonly taken: string[] = [];
-  #next = 0;
-  readonly #seed: number;
-  readonly #gainOf: (name: string) => number;
-
-  constructor(seed: number, gainOf: (name: string) => number = () => 1) {
-    this.#seed = seed;
-    this.#gainOf = gainOf;
-  }
 
   has(): boolean {
     return true;
   }
 
-  take(name: string, { layout, shape }: TakeOptions = {}): { data: Float32Array; shape: number[] } {
+  take(name: string, { shape }: TakeOptions = {}): { data: Float32Array; shape: number[] } {
     if (shape === undefined) throw new Error(`${name}: taken without a shape`);
-    this.taken.push(name);
-    const role = name.slice(name.lastIndexOf("/") + 1);
-    const axes = layout === undefined ? undefined : OIHW_AXES[layout as KernelLayout];
-    const stored = axes === undefined ? shape : axes.map((axis) => shape[axis] ?? 1);
-    const fanIn = sizeOf(stored.slice(1));
-    const u = uniform(this.#next, sizeOf(shape), this.#seed);
-    this.#next += u.length;
-    const values = tensor(stored, weightValues(role, u, fanIn, this.#gainOf(name)));
-    const own = axes === undefined ? values : kernelFromOihw(values, layout as KernelLayout);
-    return { data: own.data, shape: [...own.shape] };
+    return { data: new Float32Array(sizeOf(shape)).fill(1), shape: [...shape] };
   }
 }
 
