@@ -3,6 +3,7 @@
  * bytes on the same machine in the same run. `npx tsx scripts/bench-compare.ts [million elements]`
  */
 
+import { fitChannels } from "../src/compare/channel-fit.js";
 import { comparePlain } from "../src/compare/compare-plain.js";
 import { compareWasm, residentCompare } from "../src/compare/compare-wasm.js";
 import { compareTolerance } from "../src/compare/tolerance.js";
@@ -47,6 +48,14 @@ function copyBoth(): void {
   copy.set(e);
 }
 
+/** Lines through channels of `size` elements, as many as there are. */
+function fitAll(size: number): unknown {
+  const channels = Math.floor(length / size);
+  const [x, y, z] = [a, e, b].map((array) => array.subarray(0, channels * size));
+  const shape = [1, channels, size];
+  return fitChannels({ actual: x ?? a, expected: y ?? e, bound: z ?? b, shape, channelAxis: 1 });
+}
+
 const rows: [name: string, run: () => unknown][] = [
   ["copying both arrays", copyBoth],
   ["wasm, in place", () => resident(actual, expected)],
@@ -55,6 +64,8 @@ const rows: [name: string, run: () => unknown][] = [
   ["wasm, copied by blocks, with bound", () => compareWasm(a, e, { bound: b })],
   ["plain loop", () => comparePlain(a, e)],
   ["plain loop, with bound", () => comparePlain(a, e, { bound: b })],
+  ["channel fit, channels of 676", () => fitAll(676)],
+  ["channel fit, channels of 43264", () => fitAll(43_264)],
   ["tolerance (atol, rtol)", () => compareTolerance(a, e, { atol: 1e-6, rtol: 1e-5 })],
 ];
 console.log(`${length} elements a side, ${(8 * length) / 1e6} MB together, best of ${ROUNDS}`);

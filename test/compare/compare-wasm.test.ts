@@ -5,18 +5,7 @@ import { kernelModule } from "../../scripts/build-compare-kernel.js";
 import { comparePlain } from "../../src/compare/compare-plain.js";
 import { compareWasm, residentCompare } from "../../src/compare/compare-wasm.js";
 import type { Compare, Metrics } from "../../src/compare/metrics.js";
-import { expectCompareLaws } from "./laws.js";
-
-/** A number source with a seed, so that long arrays need no shrinking. */
-function numbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { expectCompareLaws, numbers } from "./laws.js";
 
 const SPECIALS = [Number.NaN, Infinity, -Infinity, 3.4e38, -3.4e38, 1e-45, -1e-40, 0, -0, 1];
 

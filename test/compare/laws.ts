@@ -10,6 +10,17 @@ export const values: fc.Arbitrary<Float32Array> = fc.oneof(
   fc.float32Array({ minLength: 1, maxLength: 40, ...finite, min: -8, max: 8 }),
 );
 
+/** A number source with a seed, so that long arrays need no shrinking. */
+export function numbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 const other = (value: number | undefined) => (value === 1 ? 2 : 1);
 
 /** Every comparison keeps these laws; a new implementation is tested by passing it in. */
