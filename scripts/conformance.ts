@@ -3,7 +3,7 @@
  *
  *     npm run conformance -- [DIR] [--only TEXT]
  *
- * Without a folder the small part that lies in `test/conformance`. Exit status 0: none failed and
+ * Without a folder the small part that lies in `goldens/darknet-conformance`. Exit status 0: none failed and
  * something passed; 1: a case failed; 2: no such folder, or not a suite.
  */
 import { existsSync } from "node:fs";
@@ -15,7 +15,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { only: { type: "string" } },
 });
-const directory = positionals[0] ?? "test/conformance";
+const directory = positionals[0] ?? "goldens/darknet-conformance";
 process.exitCode = await main(directory, values.only);
 
 async function main(folder: string, only: string | undefined): Promise<number> {
