@@ -19,25 +19,10 @@ export function onlyInput(kind: string, inputs: readonly (readonly number[])[]):
  * @throws {RangeError} when it is not one input of rank 4
  */
 export function onlyMap(kind: string, inputs: readonly (readonly number[])[]): MapShape {
-  return asMap(kind, onlyInput(kind, inputs));
-}
-
-/**
- * Sizes of a map.
- *
- * @throws {RangeError} when the shape has not four axes
- */
-export function asMap(kind: string, shape: readonly number[]): MapShape {
-  const [batch, channels, height, width] = shape;
-  if (
-    batch === undefined ||
-    channels === undefined ||
-    height === undefined ||
-    width === undefined ||
-    shape.length > 4
-  ) {
+  const shape = onlyInput(kind, inputs);
+  const [batch = 0, channels = 0, height = 0, width = 0] = shape;
+  if (shape.length !== 4)
     throw new RangeError(`${kind}: input [${shape}], expected [batch, channels, height, width]`);
-  }
   return [batch, channels, height, width];
 }
 

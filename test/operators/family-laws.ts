@@ -55,11 +55,11 @@ const FACTOR: Readonly<Record<BoundContext["mode"], number>> = { trigger: TRIGGE
 
 /**
  * Laws of a bound: it covers ONNX Runtime's rounding, with exact inputs and with inputs moved by their
- * bound; it does not cover a fault of `fault` (default one part in a thousand) of the largest output.
+ * bound; it does not cover a fault of `fault` (default one part in ten thousand) of the largest output.
  */
 export async function expectBounded<K extends OperationKind>(
   given: FamilyCase<K>,
-  fault = 1e-3,
+  fault = 1e-4,
 ): Promise<void> {
   const result = await runFamily(given);
   const exact = judge(given);

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { channelNormalizeFamily } from "../../src/operators/channel-normalize.js";
 import { l2NormFamily } from "../../src/operators/l2-norm.js";
 import { lrnFamily } from "../../src/operators/lrn.js";
+import { TRIGGER_FACTOR } from "../../src/operators/rounding.js";
 import { softmaxFamily } from "../../src/operators/softmax.js";
 import { expectBounded, expectLowered } from "./family-laws.js";
-import { judge, runFamily } from "./run-family.js";
+import { boundOf, judge, runFamily } from "./run-family.js";
 import { uniform, valuesOf } from "./values.js";
 
 describe("softmax", () => {
@@ -31,6 +32,28 @@ describe("softmax", () => {
     const result = await expectLowered({ family: softmaxFamily, attributes, inputs });
     expect(result.data[0]).toBeCloseTo(1 / (1 + Math.exp(-1)), 6);
     expect(result.data[2]).toBe(0);
+  });
+
+  it("has a bound that covers a port which divides by the temperature first, in float32", async () => {
+    const f = Math.fround;
+    const input = uniform([1, 50], 9, -20, 20);
+    const attributes = { axis: 1, size: 50, temperature: 3 };
+    const given = { family: softmaxFamily, attributes, inputs: [input] };
+    const cooled = input.data.map((x) => x / 3);
+    const largest = Math.max(...cooled);
+    const powers = cooled.map((x) => Math.exp(f(x - largest)));
+    const sum = powers.reduce((a, x) => f(a + x), 0);
+    const exact = judge(given);
+    for (const [mode, factor] of [
+      ["trigger", TRIGGER_FACTOR],
+      ["hard", 1],
+    ] as const) {
+      const bound = await boundOf(given, mode);
+      for (const [k, power] of powers.entries()) {
+        const error = Math.abs(f(power / sum) - (exact[k] ?? 0));
+        expect(error).toBeLessThanOrEqual(factor * (bound?.data[k] ?? 0));
+      }
+    }
   });
 
   it("normalises each group by itself", async () => {

@@ -4,6 +4,7 @@ import type { PoolAttributes } from "../../src/architecture/attributes.js";
 import { channelMaxFamily } from "../../src/operators/channel-max.js";
 import { globalPoolFamily } from "../../src/operators/global-pool.js";
 import { poolFamily } from "../../src/operators/pool.js";
+import { TRIGGER_FACTOR } from "../../src/operators/rounding.js";
 import { sumBlocksFamily } from "../../src/operators/sum-blocks.js";
 import { expectBounded, expectCopied, expectLowered } from "./family-laws.js";
 import { boundOf, judge, runFamily } from "./run-family.js";
@@ -131,6 +132,23 @@ describe("global pool", () => {
     },
   );
 
+  it("has a bound that covers a plain loop in float32, which sums in one order", async () => {
+    const input = uniform([1, 1, 40, 40], 3, 0, 2);
+    const given = { family: globalPoolFamily, attributes: { mode: "average" } as const };
+    const sum = input.data.reduce((a, x) => Math.fround(a + x), 0);
+    const error = Math.abs(
+      Math.fround(sum / 1600) - (judge({ ...given, inputs: [input] })[0] ?? 0),
+    );
+    expect(error).toBeGreaterThan(0);
+    for (const [mode, factor] of [
+      ["trigger", TRIGGER_FACTOR],
+      ["hard", 1],
+    ] as const) {
+      const bound = await boundOf({ ...given, inputs: [input] }, mode);
+      expect(error, mode).toBeLessThanOrEqual(factor * (bound?.data[0] ?? 0));
+    }
+  });
+
   it("is far from a mean over the width alone", async () => {
     const inputs = [uniform([1, 1, 5, 5], 3)];
     const given = { family: globalPoolFamily, attributes: { mode: "average" } as const, inputs };
@@ -175,5 +193,19 @@ describe("sum of blocks", () => {
     expect(() => sumBlocksFamily.shape({ factor: [2, 2], gain: 1 }, [[1, 1, 5, 4]])).toThrow(
       "sum-blocks: height 5, expected a multiple of 2",
     );
+  });
+});
+
+describe("what only maps go through", () => {
+  it("refuses other ranks and several inputs", () => {
+    expect(() => globalPoolFamily.shape({ mode: "max" }, [[2, 3]])).toThrow(
+      "global-pool: input [2,3], expected [batch, channels, height, width]",
+    );
+    expect(() =>
+      channelMaxFamily.shape({ channels: 1 }, [
+        [1, 1, 1, 1],
+        [1, 1, 1, 1],
+      ]),
+    ).toThrow("channel-max: 2 inputs, expected 1");
   });
 });
