@@ -5,7 +5,7 @@ import type { BoundContext, OperatorFamily } from "./family.js";
 import { UNIT_ROUNDOFF } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
 import { logistic } from "./nodes.js";
-import { roundings, scaled, sum, total } from "./rounding.js";
+import { roundings, SMALLEST_NORMAL, scaled, sum, total } from "./rounding.js";
 import { onlyInput } from "./shape-rules.js";
 
 /**
@@ -286,7 +286,13 @@ const EXACT: ReadonlySet<ActivationFunction> = new Set(["linear", "relu", "hardt
  */
 const CANCELLATION: Readonly<Partial<Record<ActivationFunction, { size?: number; one?: number }>>> =
   {
+    // ½(1 + slope)·x + ½(1 − slope)·|x| is a way to write it.
+    leaky: { size: 1 },
+    revleaky: { size: 1 },
+    relie: { size: 1 },
     ramp: { size: 1 },
+    // As 2/(1 + e^−2x) − 1.
+    tanh: { one: 2 },
     lhtan: { one: 0.01 },
     plse: { size: 0.125, one: 1 },
     "hard-sigmoid": { one: 1 },
@@ -311,11 +317,11 @@ function ownError(
   const { ulp, absolute } = error === undefined ? { ulp: 0, absolute: 0 } : functionError(error);
   const { size = 0, one = 0 } = CANCELLATION[attributes.function] ?? {};
   const simple = mode === "hard" ? 6 : 1;
-  const constant = absolute + simple * one * UNIT_ROUNDOFF;
+  const constant = absolute + simple * one * UNIT_ROUNDOFF + SMALLEST_NORMAL;
   return sum(
     graph,
     roundings(graph, output, ulp + simple),
     size === 0 ? null : roundings(graph, x, simple * size),
-    constant === 0 ? null : graph.float(constant),
+    graph.float(constant),
   );
 }

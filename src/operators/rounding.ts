@@ -7,10 +7,10 @@ import type { GraphBuilder } from "./graph.js";
  * The trigger is the size that rounding has by chance; measured, TensorFlow.js against ONNX Runtime
  * stays below 1.41 times it (K = 9 … 4608). Families do not multiply by it, the comparison does.
  */
-export const TRIGGER_FACTOR = 4;
+export const TRIGGER_FACTOR: number = 4;
 
 /** Largest number that a processor may take for 0 (and Darknet's `-Ofast` builds do): 2^-126. */
-const SMALLEST_NORMAL = 2 ** -126;
+export const SMALLEST_NORMAL: number = 2 ** -126;
 
 /** Largest float32: sizes whose squares overflow count as this, so that no bound is ∞ or ∞·0. */
 const LARGEST = 3.4028234663852886e38;
