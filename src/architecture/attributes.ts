@@ -171,8 +171,9 @@ export interface ConvAttributes {
   readonly dilations: readonly [height: number, width: number];
   readonly groups: number;
   /**
-   * Which pixels a 1×1 kernel with a stride reads: `grid` every stride-th (everyone), `contiguous`
-   * the first out·out pixels in memory order (pjreddie's Darknet, facts §5.5).
+   * Which pixels a 1×1 kernel with a stride reads: `grid` every stride-th (everyone); `contiguous`
+   * (pjreddie's Darknet, facts §5.5) takes the memory of a group as rows of outH·outW values, so
+   * that input channel k is row k, wherever that lies in the map.
    */
   readonly sampling: "grid" | "contiguous";
 }

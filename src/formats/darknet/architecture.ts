@@ -1,5 +1,6 @@
 import type { Architecture } from "../../architecture/architecture.js";
 import { InputError } from "../../errors.js";
+import { sizeOf } from "../../tensor/tensor.js";
 import type { DarknetConfig, DarknetSection } from "./config.js";
 import type { DarknetDialect } from "./dialect.js";
 import { type DarknetHead, type DarknetRecord, NetworkBuilder } from "./network.js";
@@ -152,28 +153,32 @@ function readInput(
 ): readonly number[] {
   const net = new SectionReader(config.net, config.name, options.lenient ?? false);
   net.ignore(...TRAINING_KEYS);
-  const sizes = [
-    options.batch ?? 1,
-    net.int("channels", 0),
-    options.height ?? net.int("height", 0),
-    options.width ?? net.int("width", 0),
-  ] as const;
+  const flat = flatInputs(net, options);
+  const map = [net.int("channels", 0), options.height ?? net.int("height", 0)];
+  const sizes = [options.batch ?? 1, ...(flat ?? [...map, options.width ?? net.int("width", 0)])];
   net.ignore("height", "width");
   if (net.int("time_steps", 1) > 1) {
     net.warn("time_steps above 1: one call is one time step, the state is kept between calls");
   }
   net.reportUnused();
   warnings.push(...net.warnings);
-  const names = ["batch", "channels", "height", "width"];
+  const names = flat ? ["batch", "inputs"] : ["batch", "channels", "height", "width"];
   sizes.forEach((size, k) => {
-    if (Number.isInteger(size) && size >= 1 && size <= 1 << 16) return;
-    throw net.error("limit", `${names[k]}=${size}, expected 1 to ${1 << 16}`);
+    const limit = names[k] === "inputs" ? 2 ** 31 - 1 : 1 << 16;
+    if (Number.isInteger(size) && size >= 1 && size <= limit) return;
+    throw net.error("limit", `${names[k]}=${size}, expected 1 to ${limit}`);
   });
-  const [, channels, height, width] = sizes;
-  if (sizes[0] * channels * height * width > 2 ** 31 - 1) {
+  if (sizeOf(sizes) > 2 ** 31 - 1) {
     throw net.error("limit", `input [${sizes}] has more values than Darknet can count`);
   }
   return sizes;
+}
+
+/** `inputs=` instead of a map, as in pjreddie's text models. */
+function flatInputs(net: SectionReader, options: DarknetOptions): [number] | undefined {
+  const map = ["width", "height", "channels"].some((key) => net.has(key));
+  if (map || options.width !== undefined || !net.has("inputs")) return undefined;
+  return [net.int("inputs", 0)];
 }
 
 /** Keys that any layer may have: for training, saving and sharing of learning rates. */

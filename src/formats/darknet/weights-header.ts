@@ -76,14 +76,15 @@ export function describeHeader({ major, minor, revision, seen, bytes }: DarknetH
 
 /** What makes a header unlikely to be one, or `null`. */
 export function implausibleHeader(header: DarknetHeader): string | null {
-  const { major, minor, revision, seen, transposed } = header;
+  const { major, minor, revision, seen } = header;
   if ([major, minor, revision].some((part) => part < 0 || part > HIGHEST_VERSION)) {
     return `version ${major}.${minor}.${revision} was never written by Darknet; this is no weights file`;
   }
   if (seen > MOST_IMAGES) {
-    const cause = transposed
-      ? "files of that version are old and have a header of 16 bytes; read it with --darknet pjreddie"
-      : `the file was probably written with a header of 16 bytes where ${major}.${minor}.${revision} has ${header.bytes}`;
+    const cause =
+      major >= 1000 || minor >= 1000
+        ? "files of that version are old and have a header of 16 bytes; read it with --darknet pjreddie"
+        : `the file was probably written with a header of 16 bytes where ${major}.${minor}.${revision} has ${header.bytes}`;
     return `so many images cannot be: ${cause}`;
   }
   return null;

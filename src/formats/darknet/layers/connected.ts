@@ -104,6 +104,9 @@ export function local(network: NetworkBuilder, section: SectionReader, id: strin
   if (out(height) < 1 || out(width) < 1) {
     throw section.error("shape", `size=${size} does not fit a ${height}×${width} map`);
   }
+  if (Math.floor((height + 2 * pad - size) / stride) + 1 !== out(height)) {
+    section.warn(`size=${size} with pad=${pad} mixes up memory in the library itself`);
+  }
   const bias = network.weight(id, "bias", shape.slice(1), { file });
   const kernelShape = [places, filters, channels * size * size];
   const kernel = network.weight(id, "kernel", kernelShape, { file });

@@ -49,6 +49,9 @@ export function darknetBatchNorm(dialect: DarknetDialect): BatchNormAttributes {
 export function convolutional(network: NetworkBuilder, section: SectionReader, id: string): void {
   const spec = readConvolution(network, section);
   const input = asMap(network, network.previous, `${id}/map`);
+  if (spec.blur && network.batch > 1) {
+    section.warn("antialiasing=1 mixes up the images of a batch in the library itself");
+  }
   if (spec.blur) antialiased(network, id, input, { ...spec, blur: spec.blur });
   else convolution(network, id, input, spec);
 }

@@ -90,7 +90,7 @@ export function shortcut(network: NetworkBuilder, section: SectionReader, id: st
     pjreddieShortcut(network, section, id, from[0] as number, activation);
     return;
   }
-  section.ignore("assisted_excitation", "alpha", "beta");
+  section.ignore("assisted_excitation");
   const added = from.map((index) => layerAt(network, section, "from", index));
   const sumId = activation.kind === "none" ? id : `${id}/sum`;
   const own = asMap(network, network.previous, `${id}/map`);
@@ -103,17 +103,20 @@ export function shortcut(network: NetworkBuilder, section: SectionReader, id: st
 }
 
 /** AlexeyAB's rule for unequal shapes: memory of one image as a row, cut or continued with 0. */
-function fitted(network: NetworkBuilder, value: Value, own: Value, id: string): Value {
-  const map = value.shape.length === 4 ? value : asMap(network, value, `${id}/map`);
+const FLAT: Grid = { rule: "flat", sample: 1, spread: 1 };
+
+/** A value in the shape of another, by a rule. */
+function fitted(
+  network: NetworkBuilder,
+  value: Value,
+  own: Value,
+  id: string,
+  rule: Grid = FLAT,
+): Value {
+  const map = asMap(network, value, `${id}/map`);
   if (`${map.shape}` === `${own.shape}`) return map;
   const [channels, height, width] = mapOf(own);
-  return network.add(
-    "fit",
-    id,
-    [map],
-    { channels, height, width, rule: "flat", sample: 1, spread: 1 },
-    own.shape,
-  );
+  return network.add("fit", id, [map], { channels, height, width, ...rule }, own.shape);
 }
 
 function readWeighting(section: SectionReader): WeightedSumAttributes | undefined {
@@ -153,7 +156,10 @@ function weightedSum(
   return network.add("weighted-sum", id, inputs, attributes, own.shape, { weights });
 }
 
-/** pjreddie's: one `from`, `alpha` and `beta`, maps of other sizes sampled or spread on a grid. */
+/**
+ * pjreddie's: one `from`, `alpha` and `beta`, maps of other sizes sampled or spread on a grid. Only
+ * what the other map reaches is multiplied by alpha; the rest of the own input stays as it is.
+ */
 function pjreddieShortcut(
   network: NetworkBuilder,
   section: SectionReader,
@@ -164,26 +170,32 @@ function pjreddieShortcut(
   const alpha = section.float("alpha", 1);
   const beta = section.float("beta", 1);
   const own = asMap(network, network.previous, `${id}/map`);
-  const added = gridFitted(network, layerAt(network, section, "from", from), own, id);
+  const other = asMap(network, layerAt(network, section, "from", from), `${id}/from`);
+  const grid = gridOf(network, other, own);
+  const added = fitted(network, other, own, `${id}/fit`, grid);
   const sumId = activation.kind === "none" ? id : `${id}/sum`;
-  const sum =
-    alpha === 1 && beta === 1
-      ? network.add("merge", sumId, [own, added], { mode: "add" }, own.shape)
-      : network.add(
-          "linear-combination",
-          sumId,
-          [own, added],
-          { coefficients: [alpha, beta] },
-          own.shape,
-        );
+  let sum: Value;
+  if (alpha === 1 && beta === 1) {
+    sum = network.add("merge", sumId, [own, added], { mode: "add" }, own.shape);
+  } else {
+    const partly = alpha !== 1 && !reachesAll(other, own, grid);
+    const inputs = partly ? [own, reached(network, own, other, grid, id), added] : [own, added];
+    const coefficients = partly ? [1, alpha - 1, beta] : [alpha, beta];
+    sum = network.add("linear-combination", sumId, inputs, { coefficients }, own.shape);
+  }
   network.activate(id, sum, activation);
 }
 
-function gridFitted(network: NetworkBuilder, value: Value, own: Value, id: string): Value {
-  const map = asMap(network, value, `${id}/from`);
-  if (`${map.shape}` === `${own.shape}`) return map;
-  const [, fromHeight, fromWidth] = mapOf(map);
-  const [channels, height, width] = mapOf(own);
+/** Every `sample`-th pixel of the other map lands on every `spread`-th of the own one. */
+interface Grid {
+  readonly rule: "flat" | "grid";
+  readonly sample: number;
+  readonly spread: number;
+}
+
+function gridOf(network: NetworkBuilder, other: Value, own: Value): Grid {
+  const [, fromHeight, fromWidth] = mapOf(other);
+  const [, height, width] = mapOf(own);
   const sample = Math.max(1, Math.floor(fromWidth / width));
   const spread = Math.max(1, Math.floor(width / fromWidth));
   if (
@@ -195,6 +207,27 @@ function gridFitted(network: NetworkBuilder, value: Value, own: Value, id: strin
       `adds a ${fromHeight}×${fromWidth} map to one of ${height}×${width}: the library needs one ratio for both sides`,
     );
   }
-  const attributes = { channels, height, width, rule: "grid", sample, spread } as const;
-  return network.add("fit", `${id}/fit`, [map], attributes, own.shape);
+  return { rule: "grid", sample, spread };
+}
+
+function reachesAll(other: Value, own: Value, { spread }: Grid): boolean {
+  const [from, fromHeight, fromWidth] = mapOf(other);
+  const [channels, height, width] = mapOf(own);
+  return spread === 1 && from >= channels && fromHeight >= height && fromWidth >= width;
+}
+
+/** The own input where the other map reaches it, 0 elsewhere. */
+function reached(
+  network: NetworkBuilder,
+  own: Value,
+  other: Value,
+  { spread }: Grid,
+  id: string,
+): Value {
+  const least = mapOf(own).map((size, axis) => Math.min(size, mapOf(other)[axis] ?? 1));
+  const [channels = 1, height = 1, width = 1] = least;
+  const shape = [network.batch, channels, height, width];
+  const attributes = { channels, height, width, rule: "grid", sample: spread, spread: 1 } as const;
+  const taken = network.add("fit", `${id}/taken`, [own], attributes, shape);
+  return fitted(network, taken, own, `${id}/reached`, { rule: "grid", sample: 1, spread });
 }

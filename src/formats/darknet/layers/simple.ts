@@ -153,7 +153,8 @@ function reorganized(
 export function scaleChannels(network: NetworkBuilder, section: SectionReader, id: string): void {
   const from = fromLayer(network, section, id);
   const wh = section.int("scale_wh", 0) !== 0;
-  const own = asMap(network, network.previous, `${id}/map`);
+  const given = asMap(network, network.previous, `${id}/map`);
+  const own = wh ? firstChannel(network, section, given, `${id}/first`) : given;
   const [channels, height, width] = mapOf(from);
   const wanted = wh ? [network.batch, 1, height, width] : [network.batch, channels, 1, 1];
   if (`${own.shape}` !== `${wanted}`) {
@@ -163,6 +164,20 @@ export function scaleChannels(network: NetworkBuilder, section: SectionReader, i
     );
   }
   product(network, section, id, [from, own]);
+}
+
+/** With `scale_wh` the library reads the first channel, however many there are. */
+function firstChannel(
+  network: NetworkBuilder,
+  section: SectionReader,
+  value: Value,
+  id: string,
+): Value {
+  const [channels, height, width] = mapOf(value);
+  if (channels === 1) return value;
+  section.warn(`scale_wh=1 uses the first of ${channels} channels`);
+  const shape = [network.batch, 1, height, width];
+  return network.add("slice", id, [value], { axis: 1, start: 0, end: 1 }, shape);
 }
 
 /** `[sam]`: element-wise product with an earlier layer: spatial attention. */
