@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs @tensorflow/tfjs-node beside difftest, for --backend node.
+#
+#     scripts/install-tfjs-node.sh [FOLDER]          default: the folder of this project
+#
+# On an ordinary machine the package's own installer does it. Where its download of libtensorflow is
+# not to be had, the binding is built against the TensorFlow of a Python environment instead
+# (PYTHON=…, default python3; needs tensorflow-cpu, a C++ compiler and Node's headers).
+set -euo pipefail
+
+version=4.22.0
+folder=$(cd "${1:-$(dirname "$0")/..}" && pwd)
+package=$folder/node_modules/@tensorflow/tfjs-node
+cd "$folder"
+
+works() { node -e "require('$package').ready().then(() => process.exit(0), () => process.exit(1))" >/dev/null 2>&1; }
+
+if [ -d "$package" ] && works; then
+  echo "tfjs-node: installed already, $package"
+  exit 0
+fi
+if npm install --no-save --no-audit --no-fund "@tensorflow/tfjs-node@$version" >/dev/null 2>&1 && works; then
+  echo "tfjs-node: installed by its own installer"
+  exit 0
+fi
+
+echo "tfjs-node: its own installer failed; building against TensorFlow's Python package" >&2
+python=${PYTHON:-python3}
+site=$("$python" -c 'import importlib.util, os; print(os.path.dirname(importlib.util.find_spec("tensorflow").origin))') || {
+  echo "tfjs-node: $python has no tensorflow; install it (pip install tensorflow-cpu==2.21.0) or set PYTHON" >&2
+  exit 3
+}
+npm install --no-save --no-audit --no-fund --ignore-scripts "@tensorflow/tfjs-node@$version" >/dev/null 2>&1
+mkdir -p "$package/deps/lib"
+ln -sfn "$site/include" "$package/deps/include"
+for name in libtensorflow.so libtensorflow_cc.so.2; do ln -sfn "$site/libtensorflow_cc.so.2" "$package/deps/lib/$name"; done
+for name in libtensorflow_framework.so libtensorflow_framework.so.2; do ln -sfn "$site/libtensorflow_framework.so.2" "$package/deps/lib/$name"; done
+gyp=$(dirname "$(readlink -f "$(command -v npm)")")/../node_modules/node-gyp/bin/node-gyp.js
+headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+[ -f "$headers/include/node/node_api.h" ] || headers=/usr
+(cd "$package" && node "$gyp" rebuild --nodedir="$headers" --module_name=tfjs_binding \
+  --module_path="$package/lib/napi-v8" --napi_build_version=8 --napi_version=9 >/dev/null 2>"$folder/.tfjs-node-build.log") || {
+  tail -5 "$folder/.tfjs-node-build.log" >&2
+  exit 3
+}
+rm -f "$folder/.tfjs-node-build.log"
+works || { echo "tfjs-node: built, but it cannot be loaded" >&2; exit 3; }
+echo "tfjs-node: built against $site"
