@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const cli = resolve("src/cli.ts");
@@ -21,7 +22,7 @@ interface Ended {
 /** Runs the command as a process of its own; `whileRunning` gets its id when it has started. */
 function start(
   argv: readonly string[],
-  options: { readonly file?: string; readonly whileRunning?: (pid: number) => void } = {},
+  options: { readonly file?: string; readonly whileRunning?: (pid: number) => Promise<void> } = {},
 ): Promise<Ended> {
   const args = ["--import", "tsx", options.file ?? cli, ...argv];
   const child = spawn(process.execPath, args, {
@@ -35,7 +36,7 @@ function start(
   child.stderr.on("data", (data: Buffer) => {
     err += data.toString();
   });
-  options.whileRunning?.(child.pid as number);
+  void options.whileRunning?.(child.pid as number).catch(() => child.kill());
   return new Promise((done, fail) => {
     child.on("error", fail);
     child.on("close", (status) => done({ status, out, err }));
@@ -65,16 +66,34 @@ describe("the command as a process", () => {
     expect({ status, out }).toEqual({ status: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
-  it("on Ctrl-C ends with 130 within seconds and leaves nothing behind", async () => {
+  it("on Ctrl-C ends with 130 within seconds and leaves neither files nor processes behind", async () => {
     const before = readdirSync(folder);
     const json = join(folder, "interrupted.json");
-    const started = performance.now();
+    let interrupted: { readonly children: readonly number[]; readonly at: number } | undefined;
     const { status, out, err } = await start(
-      ["layer-by-layer", "--model", "yolov4-tiny", "--json", json],
-      { whileRunning: (pid) => setTimeout(() => process.kill(pid, "SIGINT"), 2500) },
+      ["layer-by-layer", "--model", "yolov4", "--json", json],
+      {
+        whileRunning: async (pid) => {
+          const children = await childrenOf(pid);
+          // In the middle of the work: well behind the start of the reference's process.
+          await sleep(500);
+          process.kill(pid, "SIGINT");
+          interrupted = { children, at: performance.now() };
+        },
+      },
     );
     expect({ status, out, err }).toEqual({ status: 130, out: "", err: "difftest: interrupted\n" });
-    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(performance.now() - (interrupted?.at ?? 0)).toBeLessThan(10_000);
     expect(readdirSync(folder)).toEqual(before);
+    expect(interrupted?.children.filter((child) => existsSync(`/proc/${child}`))).toEqual([]);
   });
 });
+
+/** Waits until a process has started others, and gives their ids (Linux). */
+async function childrenOf(pid: number): Promise<number[]> {
+  for (;;) {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+    if (text !== "") return text.split(" ").map(Number);
+    await sleep(20);
+  }
+}
