@@ -1,7 +1,7 @@
 import type { OperationOf } from "../architecture/architecture.js";
 import { type OperatorFamily, UNIT_ROUNDOFF } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
-import { roundings, scaled, sum } from "./rounding.js";
+import { roundings, SMALLEST_NORMAL, scaled, sum } from "./rounding.js";
 import { onlyInput, sizeOfAxis } from "./shape-rules.js";
 import { hasWeight } from "./windows.js";
 
@@ -54,6 +54,8 @@ export const batchNormFamily: OperatorFamily<"batch-norm"> = {
         ? roundings(graph, graph.node("Reshape", [weight("bias"), graph.ints(along)]), count)
         : null,
       inputBound === null ? null : graph.node("Mul", [inputBound, gain]),
+      // What underflows before the product with the gain, and after it.
+      scaled(graph, graph.node("Add", [gain, graph.float(1)]), 4 * SMALLEST_NORMAL),
     );
   },
 
