@@ -1,5 +1,6 @@
 import { darknetSuite } from "./darknet/darknet-suite.js";
+import { modelsSuite } from "./models/models-suite.js";
 import type { Suite } from "./suite.js";
 
 /** Every format of conformance suites that is known; the first that claims a folder runs it. */
-export const SUITES: readonly Suite[] = [darknetSuite];
+export const SUITES: readonly Suite[] = [darknetSuite, modelsSuite];
