@@ -14,7 +14,10 @@ export interface BuiltInModel {
   readonly weightsUrl: string;
   /** Input of the published model in pixels; the config has the same. */
   readonly defaultSize: { readonly width: number; readonly height: number };
-  /** Gain of synthetic weights with which no layer's values vanish or explode. */
+  /**
+   * Gain of synthetic weights with which no layer's values vanish or explode: standard deviations at
+   * the default size lie between 0.1 and 10, so that no logistic of a head is saturated.
+   */
   readonly gain: number;
   /** Loads the port and with it TensorFlow.js: the list itself costs nothing. */
   readonly load: () => Promise<Port>;
@@ -56,7 +59,7 @@ export const MODELS: readonly BuiltInModel[] = [
     config: "yolov3.cfg",
     weightsUrl: `${PJREDDIE}/yolov3.weights`,
     defaultSize: COCO_SIZE,
-    gain: 1,
+    gain: 0.8,
     load: async () => (await import("./yolo/yolov3.js")).yolov3,
   },
   {
@@ -97,7 +100,7 @@ export const MODELS: readonly BuiltInModel[] = [
     weightsUrl:
       "https://github.com/dog-qiuqiu/Yolo-Fastest/raw/master/ModelZoo/yolo-fastest-1.1_coco/yolo-fastest-1.1.weights",
     defaultSize: { width: 320, height: 320 },
-    gain: 1,
+    gain: 0.85,
     load: async () => (await import("./yolo/yolo-fastest.js")).yoloFastest,
   },
 ];

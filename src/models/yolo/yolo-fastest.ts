@@ -29,6 +29,8 @@ const COCO: YoloOptions = {
 
 /** dog-qiuqiu/Yolo-Fastest 1.1 (2020): MobileNetV2's blocks, pyramid pooling, YOLOv3's heads. */
 class YoloFastest {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: FastestBackbone;
   readonly #pool: Spp;
@@ -41,6 +43,7 @@ class YoloFastest {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const { classes } = options;
     const scope = new PortScope(weights, context);
     this.#backbone = new FastestBackbone(scope, context.channels);

@@ -25,6 +25,8 @@ const COCO: YoloOptions = {
 
 /** Redmon, Farhadi: YOLO9000: Better, Faster, Stronger. CVPR 2017, arXiv:1612.08242. */
 class Yolov2Tiny {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: DarknetTiny;
   readonly #features: ConvBnAct;
@@ -32,6 +34,7 @@ class Yolov2Tiny {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const { classes } = options;
     const scope = new PortScope(weights, context);
     this.#backbone = new DarknetTiny(scope, context.channels);

@@ -27,6 +27,8 @@ const COCO: YoloOptions = {
 
 /** Redmon, Farhadi: YOLO9000: Better, Faster, Stronger. CVPR 2017, arXiv:1612.08242. */
 class Yolov2 {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: Darknet19;
   readonly #top: readonly Block[];
@@ -36,6 +38,7 @@ class Yolov2 {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const { classes } = options;
     const scope = new PortScope(weights, context);
     const wide = { channels: 1024, filters: 1024, size: 3 };

@@ -27,6 +27,8 @@ const COCO: YoloOptions = {
 
 /** Redmon, Farhadi: YOLOv3: An Incremental Improvement. 2018, arXiv:1804.02767. */
 class Yolov3Tiny {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: DarknetTiny;
   readonly #reduce: ConvBnAct;
@@ -36,6 +38,7 @@ class Yolov3Tiny {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const { classes } = options;
     const scope = new PortScope(weights, context);
     this.#backbone = new DarknetTiny(scope, context.channels);

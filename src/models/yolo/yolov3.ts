@@ -29,6 +29,8 @@ const COCO: YoloOptions = {
 
 /** Redmon, Farhadi: YOLOv3: An Incremental Improvement. 2018, arXiv:1804.02767. */
 class Yolov3 {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: Darknet53;
   readonly #coarse: AlternatingConvs;
@@ -42,6 +44,7 @@ class Yolov3 {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const scope = new PortScope(weights, context);
     const head = (channels: number, k: number): YoloHead => {
       const { classes } = options;

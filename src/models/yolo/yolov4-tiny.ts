@@ -33,6 +33,8 @@ const SCALE_XY = 1.05;
  * arXiv:2011.08036.
  */
 class Yolov4Tiny {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: CspDarknetTiny;
   readonly #reduce: ConvBnAct;
@@ -42,6 +44,7 @@ class Yolov4Tiny {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const scope = new PortScope(weights, context);
     const head = { classes: options.classes, scaleXY: SCALE_XY };
     this.#backbone = new CspDarknetTiny(scope, context.channels);

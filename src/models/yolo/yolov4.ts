@@ -36,6 +36,8 @@ const SCALE_XY = [1.2, 1.1, 1.05];
  * arXiv:2004.10934. Mish in the backbone, leaky behind it.
  */
 class Yolov4 {
+  /** What its outputs mean: how many classes, which anchors each head has. */
+  readonly options: YoloOptions;
   readonly variables: Readonly<Record<string, PortVariable>>;
   readonly #backbone: CspDarknet53;
   readonly #pool: readonly Block[];
@@ -49,6 +51,7 @@ class Yolov4 {
 
   constructor(weights: PortWeights, context: BuildContext) {
     const options = yoloOptions(context, COCO);
+    this.options = options;
     const scope = new PortScope(weights, context);
     const head = (channels: number, k: number): YoloHead =>
       new YoloHead(scope, {
