@@ -1,6 +1,6 @@
 import picocolors from "picocolors";
 import type { Colors } from "picocolors/types.js";
-import type { Coverage, Fault, LayerByLayerResult, TapResult } from "../checks/result.js";
+import type { Coverage, Fault, LayerByLayerResult } from "../checks/result.js";
 import { hanging } from "./hanging.js";
 import { counted, grouped, shapeText } from "./numbers.js";
 import { tapTable } from "./tap-table.js";
@@ -17,7 +17,7 @@ export function formatResult(result: LayerByLayerResult, style: TerminalStyle): 
   const colours = picocolors.createColors(style.colour);
   const parts = [
     ...(style.quiet ? [] : [headText(result), tapTable(result.taps, colours)]),
-    ...(style.quiet ? [] : [notesText(result.taps, colours)]),
+    ...(style.quiet ? [] : [notesText(result, colours)]),
     faultsText(result.faults, colours),
     warningsText(result.warnings, colours),
     ...(style.quiet ? [] : [coverageText(result)]),
@@ -46,11 +46,13 @@ function headText(result: LayerByLayerResult): string {
     .join("\n");
 }
 
-/** The notes of taps, each with its tap. */
-function notesText(taps: readonly TapResult[], colours: Colors): string {
-  const lines = taps.flatMap(({ id, notes }) => notes.map((note) => [id, note] as const));
-  const unique = new Map(lines.map(([id, note]) => [`${id}: ${note}`, note]));
-  return [...unique.keys()].map((line) => hanging(colours.dim("note  "), line, 6)).join("\n");
+/** The notes of taps, each with its tap; what a fault tells as its evidence is not told twice. */
+function notesText({ taps, faults }: LayerByLayerResult, colours: Colors): string {
+  const told = (note: string) => faults.some(({ evidence }) => evidence.includes(note));
+  const lines = taps.flatMap(({ id, notes }) =>
+    notes.filter((note) => !told(note)).map((note) => `${id}: ${note}`),
+  );
+  return [...new Set(lines)].map((line) => hanging(colours.dim("note  "), line, 6)).join("\n");
 }
 
 /** Each fault: where, what was seen, why, and the line that shows it again. */

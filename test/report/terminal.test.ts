@@ -48,6 +48,14 @@ describe("formatResult", () => {
     `);
   });
 
+  it("tells notes once each, and none that a fault's evidence tells", () => {
+    const noted = (mode: "isolated" | "cumulative") =>
+      sampleTap({ mode, notes: ["worst at [0,3,1,2]: 0.41, expected 0.10", "was unlucky"] });
+    const taps = [noted("isolated"), noted("cumulative")];
+    const text = formatResult(sampleResult({ verdict: "differs", taps, faults: [fault] }), plain);
+    expect(text.match(/note {2}.*/g)).toEqual(["note  conv_0: was unlucky"]);
+  });
+
   it("says which cause was found", () => {
     const faults = [{ ...fault, cause: "negative slope is 0.3, expected 0.1" }];
     const text = formatResult(sampleResult({ verdict: "differs", faults }), plain);
