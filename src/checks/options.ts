@@ -122,21 +122,21 @@ export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
 }
 
 /** Values of `--mode`. */
-export const MODES = ["isolated", "cumulative", "both"] as const;
+const MODES = ["isolated", "cumulative", "both"] as const;
 /** Values of `--backend`. */
-export const BACKENDS = ["wasm", "node", "cpu"] as const;
+const BACKENDS = ["wasm", "node", "cpu"] as const;
 /** Values of `--darknet`. */
 export const DARKNETS = ["alexeyab", "pjreddie"] as const;
 
 /** @throws {InputError} when the text is no whole number of images */
-export function parseBatch(text: string): number {
+function parseBatch(text: string): number {
   const batch = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (batch >= 1 && batch <= MAX_BATCH) return batch;
   throw badValue("--batch", text, `a whole number from 1 to ${MAX_BATCH}`);
 }
 
 /** @throws {InputError} when the text is neither `SIDE` nor `WIDTHxHEIGHT` */
-export function parseSize(text: string): { readonly width: number; readonly height: number } {
+function parseSize(text: string): { readonly width: number; readonly height: number } {
   const [, width, height = width] = /^(\d{1,9})(?:x(\d{1,9}))?$/.exec(text) ?? [];
   const size = { width: Number(width), height: Number(height) };
   const usable = (side: number) => side >= 1 && side <= MAX_SIDE;
@@ -145,7 +145,7 @@ export function parseSize(text: string): { readonly width: number; readonly heig
 }
 
 /** @throws {InputError} when `synthetic:` is not followed by a seed and, if at all, a gain */
-export function parseWeights(text: string): WeightsSource {
+function parseWeights(text: string): WeightsSource {
   if (!text.startsWith("synthetic")) return { kind: "file", path: text };
   const [, seed, gain] = /^synthetic:(\d{1,10})(?:,gain=(.+))?$/.exec(text) ?? [];
   const source = { seed: Number(seed), gain: gain === undefined ? null : Number(gain) };
@@ -155,7 +155,7 @@ export function parseWeights(text: string): WeightsSource {
 }
 
 /** @throws {InputError} when `random:` is not followed by a seed */
-export function parseInput(text: string): InputSource {
+function parseInput(text: string): InputSource {
   if (!text.startsWith("random")) {
     return { kind: /\.npy$/i.test(text) ? "npy" : "image", path: text };
   }
@@ -165,7 +165,7 @@ export function parseInput(text: string): InputSource {
 }
 
 /** @throws {InputError} when the text is neither `bound` nor both of rtol and atol */
-export function parseTolerance(text: string): ToleranceChoice {
+function parseTolerance(text: string): ToleranceChoice {
   if (text === "bound") return { kind: "bound" };
   const parts = new Map(text.split(",").map((part) => part.split("=", 2) as [string, string]));
   const [rtol, atol] = [Number(parts.get("rtol") || "?"), Number(parts.get("atol") || "?")];
@@ -181,7 +181,7 @@ export function parseTolerance(text: string): ToleranceChoice {
  *
  * @throws {InputError} when a pattern is empty
  */
-export function parseTaps(text: string): (id: string) => boolean {
+function parseTaps(text: string): (id: string) => boolean {
   const patterns = text.split(",").map((pattern) => pattern.trim());
   if (patterns.includes("")) throw badValue("--taps", text, "patterns such as conv_3,route_*");
   const tests = patterns.map((pattern) => {

@@ -7,7 +7,7 @@ import type { Inspector, InspectRequest } from "./inspector.js";
 import { npyInspector, npzInspector } from "./npy.js";
 
 /** Every kind of file that can be inspected. Exactly one may claim a file. */
-export const INSPECTORS: readonly Inspector[] = [
+const INSPECTORS: readonly Inspector[] = [
   darknetConfigInspector,
   darknetWeightsInspector,
   npyInspector,
