@@ -84,7 +84,6 @@ describe.skipIf(shared === undefined)(
         };
         for (const [name, wanted] of Object.entries(results)) {
           const [axis, text] = name.split("-");
-          const to = Number(text);
           const sizes = Array.from({ length: 1001 }, (_, k) => 100 + k);
           const black = sizes.filter((from) => endsBlack(axis === "height", from, Number(text)));
           expect([name, ...black]).toEqual([name, ...wanted]);
