@@ -76,7 +76,11 @@ async function runProcess(): Promise<void> {
   const controller = new AbortController();
   // The first signal lets the run clean up; a second one ends it at once.
   const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) {
+      // A progress bar has hidden the cursor and gets no chance to show it again.
+      if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
+      process.exit(130);
+    }
     controller.abort(new Error("interrupted"));
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
