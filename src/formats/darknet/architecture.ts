@@ -3,7 +3,7 @@ import { InputError } from "../../errors.js";
 import { sizeOf } from "../../tensor/tensor.js";
 import type { DarknetConfig, DarknetSection } from "./config.js";
 import type { DarknetDialect } from "./dialect.js";
-import { type DarknetHead, type DarknetRecord, NetworkBuilder } from "./network.js";
+import { type DarknetHead, type DarknetRecord, mapOf, NetworkBuilder } from "./network.js";
 import { SectionReader } from "./section-reader.js";
 import { sectionKind } from "./sections.js";
 
@@ -210,8 +210,9 @@ function addLayer(
   reader.ignore(...COMMON_KEYS);
   network.place = reader.place;
   const id = `${kind.short ?? kind.name}_${network.index}`;
+  const map = kind.keepsMap ? mapOf(network.previous) : undefined;
   kind.build(network, reader, id);
-  network.finish(id, kind.name);
+  network.finish(id, kind.name, map);
   reader.reportUnused();
   warnings.push(...reader.warnings);
 }

@@ -10,6 +10,8 @@ import type { SectionReader } from "./section-reader.js";
 export interface Value {
   readonly id: string;
   readonly shape: readonly number[];
+  /** A flat value that the library still counts as a map: its channels, height and width. */
+  readonly map?: readonly [channels: number, height: number, width: number];
 }
 
 /** How a tensor lies in the .weights file. */
@@ -137,14 +139,14 @@ export class NetworkBuilder {
       : this.add("channel-normalize", id, [value], activation.attributes, value.shape);
   }
 
-  /** Ends the current layer; the last operation must have the layer's id. */
-  finish(id: string, kind: string): void {
+  /** Ends the current layer; the last operation must have the layer's id. `map`: see {@link Value}. */
+  finish(id: string, kind: string, map?: Value["map"]): void {
     const output = this.#current.at(-1);
     if (output?.id !== id) throw new Error(`layer ${id} ends with ${output?.id}`);
     const operations = this.#current.map((value) => value.id);
     this.#current = [];
     this.layers.push({ id, index: this.index, kind, operations });
-    this.outputs.push(output);
+    this.outputs.push(map && output.shape.length === 2 ? { ...output, map } : output);
   }
 }
 
@@ -165,14 +167,14 @@ export function readActivation(
 /** Channels, height and width of a value as Darknet sees it: flat values are 1×1 maps. */
 export function mapOf(value: Value): [channels: number, height: number, width: number] {
   const [, c = 1, h = 1, w = 1] = value.shape;
-  return [c, h, w];
+  return value.map ? [...value.map] : [c, h, w];
 }
 
 /** A flat value as a 1×1 map, for layers that read maps. */
 export function asMap(network: NetworkBuilder, value: Value, id: string): Value {
   if (value.shape.length === 4) return value;
-  const [c] = mapOf(value);
-  return network.add("reshape", id, [value], { shape: [c, 1, 1] }, [network.batch, c, 1, 1]);
+  const shape = mapOf(value);
+  return network.add("reshape", id, [value], { shape }, [network.batch, ...shape]);
 }
 
 /** A map as one row an image, for layers whose output the library keeps flat. */

@@ -36,6 +36,8 @@ export interface SectionKind {
   readonly aliases?: readonly string[];
   /** Dialects that know it; without it both. */
   readonly only?: DarknetDialect;
+  /** Its output is flat, but the layer after it still gets a map of its input's shape. */
+  readonly keepsMap?: boolean;
   /** Adds operations; the last must be named `id`. */
   readonly build: (network: NetworkBuilder, section: SectionReader, id: string) => void;
 }
@@ -62,13 +64,13 @@ const KINDS: readonly SectionKind[] = [
     only: "pjreddie",
     build: deconvolutional,
   },
-  { name: "activation", build: activation },
-  { name: "dropout", build: unchanged },
-  { name: "silence", aliases: ["empty"], only: "alexeyab", build: unchanged },
+  { name: "activation", keepsMap: true, build: activation },
+  { name: "dropout", keepsMap: true, build: unchanged },
+  { name: "silence", aliases: ["empty"], only: "alexeyab", keepsMap: true, build: unchanged },
   { name: "cost", build: cost },
   { name: "softmax", aliases: ["soft"], build: softmax },
-  { name: "logistic", only: "pjreddie", build: logistic },
-  { name: "l2norm", only: "pjreddie", build: l2norm },
+  { name: "logistic", only: "pjreddie", keepsMap: true, build: logistic },
+  { name: "l2norm", only: "pjreddie", keepsMap: true, build: l2norm },
   { name: "normalization", aliases: ["lrn"], build: localResponse },
   { name: "crop", build: crop },
   { name: "reorg", build: reorg },

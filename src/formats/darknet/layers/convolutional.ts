@@ -49,6 +49,9 @@ export function darknetBatchNorm(dialect: DarknetDialect): BatchNormAttributes {
 export function convolutional(network: NetworkBuilder, section: SectionReader, id: string): void {
   const spec = readConvolution(network, section);
   const input = asMap(network, network.previous, `${id}/map`);
+  if (network.dialect === "pjreddie" && spec.size === 1 && spec.padding > 0) {
+    section.warn(`size=1 with padding=${spec.padding} reads beyond the map in the library itself`);
+  }
   if (spec.blur && network.batch > 1) {
     section.warn("antialiasing=1 mixes up the images of a batch in the library itself");
   }

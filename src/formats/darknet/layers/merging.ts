@@ -69,7 +69,7 @@ function concatenate(
   id: string,
   parts: readonly Value[],
 ): void {
-  const flat = parts.every((value) => value.shape.length === 2);
+  const flat = parts.every((value) => value.shape.length === 2 && !value.map);
   const inputs = flat ? parts : parts.map((value, k) => asMap(network, value, `${id}/map${k}`));
   const [, height, width] = mapOf(inputs[0] as Value);
   const channels = inputs.map((value) => mapOf(value)[0]).reduce((a, b) => a + b, 0);

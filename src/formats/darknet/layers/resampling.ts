@@ -1,4 +1,5 @@
-import { asMap, mapOf, type NetworkBuilder } from "../network.js";
+import { sizeOf } from "../../../tensor/tensor.js";
+import { asFlat, asMap, mapOf, type NetworkBuilder, type Value } from "../network.js";
 import type { SectionReader } from "../section-reader.js";
 
 /** `[upsample]`: nearest; a negative stride sums blocks instead. */
@@ -14,7 +15,29 @@ export function upsample(network: NetworkBuilder, section: SectionReader, id: st
     network.add("upsample", id, [input], { factor, gain }, shape);
     return;
   }
-  const small = [height, width].map((side) => Math.floor(side / -stride));
-  const shape = [network.batch, channels, ...small];
-  network.add("sum-blocks", id, [input], { factor, gain }, shape);
+  const [outHeight, outWidth] = [Math.floor(height / -stride), Math.floor(width / -stride)];
+  const whole = [channels, outHeight * -stride, outWidth * -stride] as const;
+  const blocks = cutMemory(network, section, id, input, whole);
+  const shape = [network.batch, channels, outHeight, outWidth];
+  network.add("sum-blocks", id, [blocks], { factor, gain }, shape);
+}
+
+/**
+ * A map whose sides are no multiples of the stride: the library takes its memory for that of the
+ * next smaller map whose sides are.
+ */
+function cutMemory(
+  network: NetworkBuilder,
+  section: SectionReader,
+  id: string,
+  input: Value,
+  shape: readonly [channels: number, height: number, width: number],
+): Value {
+  if (`${mapOf(input)}` === `${shape}`) return input;
+  if (network.batch > 1) section.warn("mixes up the images of a batch in the library itself");
+  const end = sizeOf(shape);
+  const flat = asFlat(network, input, `${id}/row`);
+  const slice = { axis: 1, start: 0, end };
+  const cut = network.add("slice", `${id}/cut`, [flat], slice, [network.batch, end]);
+  return network.add("reshape", `${id}/blocks`, [cut], { shape }, [network.batch, ...shape]);
 }

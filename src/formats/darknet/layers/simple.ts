@@ -57,7 +57,8 @@ export function logistic(network: NetworkBuilder, _section: SectionReader, id: s
 
 /** `[l2norm]` (pjreddie): each pixel's channels divided by their length; the output is flat. */
 export function l2norm(network: NetworkBuilder, _section: SectionReader, id: string): void {
-  const input = network.previous;
+  const { previous } = network;
+  const input = previous.map ? asMap(network, previous, `${id}/map`) : previous;
   const attributes = { axis: 1, epsilon: 0 };
   if (input.shape.length === 2) {
     network.add("l2-norm", id, [input], attributes, input.shape);
@@ -77,6 +78,9 @@ export function localResponse(network: NetworkBuilder, section: SectionReader, i
     kappa: section.float("kappa", 1),
     rule: "darknet",
   } as const;
+  if (mapOf(input)[0] < Math.floor(attributes.size / 2)) {
+    section.warn("size is more than twice the channels: the library itself reads beyond the map");
+  }
   network.add("lrn", id, [input], attributes, input.shape);
 }
 
@@ -112,7 +116,7 @@ export function reorg(network: NetworkBuilder, section: SectionReader, id: strin
     }
   }
   const input = asMap(network, network.previous, `${id}/map`);
-  const shape = reorganized(network, input, stride, reverse);
+  const shape = reorganized(network, input, stride, reverse, stride * stride);
   network.add("reorg", id, [input], { stride, reverse }, shape);
 }
 
@@ -123,7 +127,7 @@ export function reorg3d(network: NetworkBuilder, section: SectionReader, id: str
     throw section.error("unsupported", "reverse=1 makes the library itself crash");
   }
   const input = asMap(network, network.previous, `${id}/map`);
-  const shape = reorganized(network, input, stride, false);
+  const shape = reorganized(network, input, stride, false, 1);
   network.add("space-to-depth", id, [input], { stride }, shape);
 }
 
@@ -132,13 +136,12 @@ function reorganized(
   input: Value,
   stride: number,
   reverse: boolean,
+  divisor: number,
 ): readonly number[] {
   const [channels, height, width] = mapOf(input);
   const blocks = stride * stride;
-  const fits = reverse
-    ? channels % blocks === 0
-    : height % stride === 0 && width % stride === 0 && (stride === 1 || channels >= blocks);
-  if (!fits) {
+  const whole = height % stride === 0 && width % stride === 0;
+  if (!(reverse || whole) || channels % divisor !== 0) {
     throw network.error(
       "shape",
       `stride=${stride} does not fit ${channels} channels of ${height}×${width}`,
