@@ -1,0 +1,52 @@
+import type { AnyTensor } from "../../tensor/tensor.js";
+import type { KerasManifest } from "./manifest.js";
+
+/** How far a value may lie from the recorded one: "Judging" in the suite's README. */
+export interface Rule {
+  /** Of the tap's largest value (at least 1), or of each element (at least 1). */
+  readonly relative: number;
+  /** Twice the distance between the libraries themselves. */
+  readonly absolute: number;
+  readonly relativeTo: "tap" | "element";
+}
+
+/** The rule of a case. */
+export function ruleOf({ area, id, alsoAgrees }: KerasManifest): Rule {
+  return {
+    relative: area === "C" ? 1e-4 : 1e-5,
+    absolute:
+      2 * Math.max(0, ...alsoAgrees.map(({ maxAbs }) => (Number.isFinite(maxAbs) ? maxAbs : 0))),
+    relativeTo: id.startsWith("act-") ? "element" : "tap",
+  };
+}
+
+/** Largest distance in units of the tolerance: at most 1 agrees; infinite where NaN or an infinity stands on one side only. */
+export function distance(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  rule: Rule,
+): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let largest = 1;
+  for (let i = 0; i < expected.length; i++) {
+    const size = Math.abs(expected[i] as number);
+    if (size > largest && size < Number.POSITIVE_INFINITY) largest = size;
+  }
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i] as number, expected[i] as number];
+    if (a === e || (Number.isNaN(a) && Number.isNaN(e))) continue;
+    const size = rule.relativeTo === "tap" ? largest : Math.max(1, Math.abs(e));
+    const far = Math.abs(a - e) / Math.max(rule.relative * size, rule.absolute);
+    if (!Number.isFinite(far)) return Number.POSITIVE_INFINITY;
+    worst = Math.max(worst, far);
+  }
+  return worst;
+}
+
+/** Values of any recorded dtype as float64. */
+export function numbersOf(tensor: AnyTensor): Float64Array {
+  return tensor.dtype === "int64"
+    ? Float64Array.from(tensor.data, Number)
+    : Float64Array.from(tensor.data);
+}

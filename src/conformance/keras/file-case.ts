@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../../errors.js";
+import { architectureFromKeras, type KerasArchitecture } from "../../formats/keras/architecture.js";
+import type { Json } from "../../formats/keras/config-types.js";
+import { type KerasFile, openKerasFile } from "../../formats/keras/keras-file.js";
+import { openNpz } from "../../formats/npy/npz.js";
+import type { CaseResult } from "../suite.js";
+import { distance, numbersOf, ruleOf } from "./agreement.js";
+import type { KerasManifest, ManifestTap } from "./manifest.js";
+import { runModel } from "./run-model.js";
+
+/** Judges one model file of a case of areas A or B: what it computes, or that it is refused. */
+export async function judgeFile(
+  folder: string,
+  manifest: KerasManifest,
+  file: string,
+): Promise<CaseResult> {
+  const base = { id: `${manifest.id}:${file}`, area: manifest.area };
+  const refusal = manifest.toolShould === "reject" || manifest.toolShould === "refuse-unsafe";
+  try {
+    const opened = await openKerasFile(join(folder, file), configBeside(folder));
+    const model = architectureFromKeras(opened, {
+      shapes: shapesOf(manifest, opened),
+      byName: /\bby_name=True\b/.test(manifest.title),
+    });
+    if (refusal)
+      return { ...base, status: "failed", detail: `was read, expected ${manifest.toolShould}` };
+    return { ...base, ...(await judgeTaps(folder, manifest, opened, model)) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (refusal && error instanceof InputError) {
+      return { ...base, status: "passed", detail: `refused: ${message}` };
+    }
+    const detail = error instanceof InputError ? message : `crashed: ${message}`;
+    return { ...base, status: "failed", detail };
+  }
+}
+
+/** The configuration of weights-only files lies beside them. */
+function configBeside(folder: string): { readonly config?: Json } {
+  const path = join(folder, "config.json");
+  return existsSync(path) ? { config: JSON.parse(readFileSync(path, "utf8")) as Json } : {};
+}
+
+/** The model's inputs in the manifest's words: by name, or by order. */
+function inputNames(manifest: KerasManifest, file: KerasFile): string[] {
+  return (manifest.inputs ?? []).map(
+    ({ modelInput }, k) => modelInput ?? file.model.inputs[k]?.layer ?? "",
+  );
+}
+
+function shapesOf(manifest: KerasManifest, file: KerasFile): Record<string, readonly number[]> {
+  const known = new Set(file.model.inputs.map(({ layer }) => layer));
+  const names = inputNames(manifest, file).map((name, k) =>
+    known.has(name) ? name : (file.model.inputs[k]?.layer ?? name),
+  );
+  return Object.fromEntries(names.map((name, k) => [name, manifest.inputs?.[k]?.shape ?? []]));
+}
+
+async function judgeTaps(
+  folder: string,
+  manifest: KerasManifest,
+  file: KerasFile,
+  model: KerasArchitecture,
+): Promise<Pick<CaseResult, "status" | "detail" | "distance">> {
+  const inputs = new Map<string, Float32Array>();
+  const shapes = Object.keys(shapesOf(manifest, file));
+  for (const [k, { file: npz = "inputs.npz", key, name }] of (manifest.inputs ?? []).entries()) {
+    const values = openNpz(readFileSync(join(folder, npz)), npz).read(key ?? name);
+    inputs.set(shapes[k] ?? name, Float32Array.from(numbersOf(values)));
+  }
+  const taps = tapsOf(manifest, file);
+  if (taps.length === 0) return { status: "failed", detail: "the manifest names no taps" };
+  const ids = new Map(model.architecture.operations.map(({ id, shape }) => [id, shape]));
+  const missing = taps.find(({ id }) => !ids.has(id));
+  if (missing !== undefined) return { status: "failed", detail: `no tap ${missing.id}` };
+  const calls = Math.max(...taps.map(({ call }) => call));
+  const values = await runModel(model, inputs, [...new Set(taps.map(({ id }) => id))], calls);
+  return compare(folder, manifest, file, taps, values);
+}
+
+function compare(
+  folder: string,
+  manifest: KerasManifest,
+  file: KerasFile,
+  taps: readonly Tap[],
+  values: Awaited<ReturnType<typeof runModel>>,
+): Pick<CaseResult, "status" | "detail" | "distance"> {
+  const expectedOf = expectedValues(folder, manifest, file);
+  const rule = ruleOf(manifest);
+  let worst = 0;
+  let failure: string | undefined;
+  for (const { id, call, tap } of taps) {
+    const actual = values[call - 1]?.get(id);
+    const expected = expectedOf(tap);
+    if (actual === undefined || `${actual.shape}` !== `${tap.shape}`) {
+      failure ??= `${tap.name}: shape [${actual?.shape}], expected [${tap.shape}]`;
+      continue;
+    }
+    const far = distance(actual.data, expected, rule);
+    if (far > 1) failure ??= `${tap.name}: ${far.toPrecision(3)} times the tolerance`;
+    worst = Math.max(worst, far);
+  }
+  if (failure !== undefined) return { status: "failed", detail: failure, distance: worst };
+  return { status: "passed", detail: `${taps.length} taps agree`, distance: worst };
+}
+
+interface Tap {
+  readonly id: string;
+  /** From 1: stateful models are called twice. */
+  readonly call: number;
+  readonly tap: ManifestTap;
+}
+
+/** The taps that this file's model has. */
+function tapsOf(manifest: KerasManifest, file: KerasFile): Tap[] {
+  const absent = new Set(manifest.tapsOnlyInOracle?.[`keras${file.model.dialect}`] ?? []);
+  return manifest.taps
+    .filter(({ name }) => !absent.has(name))
+    .map((tap) => {
+      const [, id = tap.name, call = "1"] = /^(.*) \(call (\d+)\)$/s.exec(tap.name) ?? [];
+      return { id, call: Number(call), tap };
+    });
+}
+
+/** Recorded values: the oracle's, or those of the file's own dialect where that library answers differently. */
+function expectedValues(folder: string, manifest: KerasManifest, file: KerasFile) {
+  const open = (name: string) => openNpz(readFileSync(join(folder, name)), name);
+  const dialect = `keras${file.model.dialect}`;
+  const own = manifest.disagrees.find(({ oracle }) => oracle === dialect)?.file;
+  const other = own === undefined ? undefined : open(own);
+  const opened = new Map<string, ReturnType<typeof open>>();
+  return (tap: ManifestTap): Float64Array => {
+    if (other?.names.includes(tap.key)) return numbersOf(other.read(tap.key));
+    const npz = opened.get(tap.file) ?? open(tap.file);
+    opened.set(tap.file, npz);
+    return numbersOf(npz.read(tap.key));
+  };
+}

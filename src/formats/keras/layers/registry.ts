@@ -1,0 +1,48 @@
+import type { Layer } from "../layer.js";
+import { activationLayers } from "./activations.js";
+import type { LayerDefinition } from "./call.js";
+import { convolutionLayers } from "./convolution.js";
+import { coreLayers } from "./core.js";
+import { mergingLayers } from "./merging.js";
+import { normalizationLayers } from "./normalization.js";
+import { poolingLayers } from "./pooling.js";
+import { reshapingLayers } from "./reshaping.js";
+
+/** Every class of layers that is read, by the name Keras stores. */
+const LAYERS: ReadonlyMap<string, LayerDefinition> = new Map(
+  Object.entries({
+    ...activationLayers,
+    ...convolutionLayers,
+    ...coreLayers,
+    ...mergingLayers,
+    ...normalizationLayers,
+    ...poolingLayers,
+    ...reshapingLayers,
+  }),
+);
+
+/** Modules of Keras' own layers, of all versions; null where a file does not say. */
+const OWN_MODULE = /^(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras|builtins)(\.|$)/;
+
+/**
+ * How a layer is read.
+ *
+ * @throws {InputError} `unsafe` for a Lambda, `unsupported` for classes that are not Keras' own or not known here
+ */
+export function definitionOf(layer: Layer, registeredName: string | null): LayerDefinition {
+  if (layer.className === "Lambda") {
+    throw layer.refused(
+      "unsafe",
+      "holds Python code, which is never run; replace the Lambda by Keras' own layers or operations, or export the model as ONNX",
+    );
+  }
+  const custom =
+    (registeredName?.includes(">") ?? false) ||
+    (layer.module !== null && !OWN_MODULE.test(layer.module));
+  const definition = custom ? undefined : LAYERS.get(layer.className);
+  if (definition !== undefined) return definition;
+  throw layer.refused(
+    "unsupported",
+    `is ${custom ? "a class of the model's own code" : "not one of the layers read here"}, which cannot be run; rebuild it from Keras' own layers, or export the model as ONNX`,
+  );
+}
