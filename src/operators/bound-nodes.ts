@@ -6,16 +6,10 @@
 import { type BoundContext, UNIT_ROUNDOFF } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
 import { chain, filled } from "./nodes.js";
-import { scaled } from "./rounding.js";
+import { BOUND_UNIT, SMALLEST_NORMAL, scaled } from "./rounding.js";
 
 /** Port and reference; 1 % for terms of higher order and for the rounding of the bound itself. */
 const BOTH_SIDES = 2.02;
-
-/** A number this small may be taken for 0: 2^-126, the smallest normal float32. */
-const SMALLEST_NORMAL = 2 ** -126;
-
-/** Squares of bounds would leave the range of float32; in units of 2^-24 they do not. */
-const BOUND_UNIT = 2 ** 24;
 
 /** What of a {@link BoundContext} the words need. */
 export type BoundMode = Pick<BoundContext, "graph" | "mode">;

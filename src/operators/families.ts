@@ -107,8 +107,14 @@ export const FAMILIES: { readonly [K in OperationKind]?: OperatorFamily<K> } = {
   where: whereFamily,
 };
 
-/** The family of a kind, typed for an operation whose kind is not known to the compiler. */
+/**
+ * The family of a kind, typed for an operation whose kind is not known to the compiler.
+ *
+ * @throws {RangeError} for a kind without a family
+ */
 export function familyOf(kind: OperationKind): OperatorFamily<OperationKind> {
+  const family = FAMILIES[kind];
+  if (family === undefined) throw new RangeError(`operations of kind ${kind} cannot be computed`);
   // A family takes operations of its own kind only; the key of the table is that kind.
-  return FAMILIES[kind] as unknown as OperatorFamily<OperationKind>;
+  return family as unknown as OperatorFamily<OperationKind>;
 }

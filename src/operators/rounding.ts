@@ -19,7 +19,7 @@ const LARGEST = 3.4028234663852886e38;
 const LARGEST_ROOT = 1.8e19;
 
 /** Squares of bounds would leave the range of float32; in units of 2^-24 they do not. */
-const BOUND_UNIT = 2 ** 24;
+export const BOUND_UNIT: number = 2 ** 24;
 
 /** `value · factor`, or `value` itself when the factor is 1. */
 export function scaled(graph: GraphBuilder, value: string, factor: number): string {

@@ -233,6 +233,17 @@ describe("a wrong port", () => {
   });
 });
 
+it("is NaN where the original's own arithmetic overflows, if the attributes say so", async () => {
+  const attributes = { function: "tanh", parameters: { nanFrom: 355 } } as const;
+  const input = tensor([1, 1, 1, 3], Float32Array.of(1, 354, 356));
+  const { y } = await run(modelWith(attributes, 3), { input }, [{ tap: "y", name: "y" }]);
+  expect([...(y as Tensor).data].map((value) => value.toFixed(3))).toEqual([
+    "0.762",
+    "1.000",
+    "NaN",
+  ]);
+});
+
 it("refuses an activation without a parameter that formats disagree on", () => {
   const attributes = { function: "leaky", parameters: {} } as const;
   expect(() => modelWith(attributes, 3)).toThrow("activation leaky needs its parameter slope");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { evaluateElement, judgeOf } from "../../src/operators/evaluate.js";
-import { FAMILIES } from "../../src/operators/families.js";
+import { FAMILIES, familyOf } from "../../src/operators/families.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { modelOf, noise, run } from "./harness.js";
 
@@ -76,5 +76,9 @@ describe("the judge", () => {
 describe("the families", () => {
   it.each(Object.entries(FAMILIES))("%s is listed under its own kind", (kind, family) => {
     expect(family.kind).toBe(kind);
+  });
+
+  it("refuse a kind that is not listed", () => {
+    expect(() => familyOf("magic" as never)).toThrow("operations of kind magic cannot be computed");
   });
 });
