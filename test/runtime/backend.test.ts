@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../src/errors.js";
@@ -7,6 +8,7 @@ import {
   loadBackend,
   prepareBackend,
 } from "../../src/runtime/backend.js";
+import { startThread } from "../../src/runtime/entry.js";
 
 /** Switches oneDNN, whose sums depend on the machine. */
 const ONEDNN = "TF_ENABLE_ONEDNN_OPTS";
@@ -71,6 +73,20 @@ describe("loadBackend", () => {
   });
 });
 
+describe("loadBackend in a worker thread", () => {
+  it.each(["cpu", "wasm"] as const)("has a %s of its own", async (name) => {
+    await loadBackend(name === "cpu" ? "wasm" : "cpu");
+    const worker = startThread(import.meta.url, "./backend-worker.js", { workerData: { name } });
+    const answer = await new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    await worker.terminate();
+    expect(answer).toEqual({ name, backend: name, sum: [2, 3] });
+    expect(tf.getBackend()).not.toBe(name);
+  });
+});
+
 describe("loadBackend with a back-end that fails to start", () => {
   beforeAll(() => {
     tf.registerBackend("tensorflow", () => Promise.reject(new Error("planted")), 0);
@@ -100,5 +116,25 @@ describe("prepareBackend", () => {
       if (before === undefined) delete process.env[ONEDNN];
       else process.env[ONEDNN] = before;
     }
+  });
+});
+
+/** tfjs-node is an optional peer: where it is not installed there is nothing to test. */
+const hasNode = ((): boolean => {
+  try {
+    createRequire(import.meta.url).resolve("@tensorflow/tfjs-node");
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!hasNode)("loadBackend with tfjs-node (skipped where it is not installed)", () => {
+  it("computes on TensorFlow with the same instance of TensorFlow.js", async () => {
+    const backend = await loadBackend("node");
+    expect(backend.info).toMatchObject({ name: "node", simd: null, threads: null });
+    expect(tf.getBackend()).toBe("tensorflow");
+    const sum = tf.tidy(() => Array.from(tf.add(tf.tensor([1, 2]), 1).dataSync()));
+    expect(sum).toEqual([2, 3]);
   });
 });
