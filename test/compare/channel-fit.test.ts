@@ -81,7 +81,7 @@ describe("fitChannels", () => {
         error: (e, c) => (c === 7 ? 1e-4 * e : 0),
       }),
     );
-    expect(fit?.significant).toBe(false); // within the tenth of a bound that a correct port may do
+    expect(fit?.significant).toBe(false); // less than a quarter of the bound: a correct port may do that
     expect(fit?.worst[0]).toMatchObject({ channel: 7, side: "all" });
     expect(fit?.worst[0]?.gain).toBeCloseTo(1e-4, 4);
     expect(fit?.worst[0]?.gainZ).toBeGreaterThan(10);
@@ -102,12 +102,12 @@ describe("fitChannels", () => {
         channels: 4,
         size: 2000,
         noise: 1e-5,
-        error: (_, c) => (c === 2 ? 1e-5 : 0),
+        error: (_, c) => (c === 2 ? 2e-5 : 0),
       }),
     );
     expect(fit?.significant).toBe(true);
     expect(fit?.worst[0]).toMatchObject({ channel: 2 });
-    expect(fit?.worst[0]?.offset).toBeCloseTo(1e-5, 6);
+    expect(fit?.worst[0]?.offset).toBeCloseTo(2e-5, 6);
   });
 
   it("finds a gain common to all channels that shows in none of them", () => {
@@ -185,7 +185,8 @@ describe("fitChannels", () => {
     fc.assert(
       fc.property(fc.integer(), planted, (seed, { gain, offset }) => {
         const error = (e: number, channel: number) => (channel === 3 ? offset + gain * e : 0);
-        const fit = fitChannels(noisy({ seed, channels: 5, size: 500, noise: 1e-6, error }));
+        const options = noisy({ seed, channels: 5, size: 500, noise: 1e-6, error });
+        const fit = fitChannels({ ...options, smallestEffect: 0.1 });
         expect(fit?.significant).toBe(true);
         expect(fit?.worst[0]?.channel).toBe(3);
         expect(Math.abs((fit?.worst[0]?.gain ?? 9) - gain)).toBeLessThan(3e-7);
