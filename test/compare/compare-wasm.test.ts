@@ -93,7 +93,7 @@ describe("compareWasm", () => {
           );
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -10,7 +10,11 @@ import { numbers } from "./laws.js";
 /** Normal values of a shape, by the sum of twelve. */
 function normal(seed: number, shape: readonly number[]): Tensor {
   const random = numbers(seed);
-  const one = () => Array.from({ length: 12 }, random).reduce((a, b) => a + b, -6);
+  const one = () => {
+    let sum = -6;
+    for (let k = 0; k < 12; k++) sum += random();
+    return sum;
+  };
   return tensor(shape, Float32Array.from({ length: sizeOf(shape) }, one));
 }
 
