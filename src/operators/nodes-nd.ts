@@ -1,20 +1,8 @@
 /** Short words for ONNX nodes (opset 17) on truth values and on values with channels in any place. */
 import type { GraphBuilder } from "./graph.js";
 
-/** ONNX's number of its element types. */
-const ONNX_FLOAT = 1;
-const ONNX_INT64 = 7;
-const ONNX_BOOL = 9;
-const ONNX_FLOAT16 = 10;
-const ONNX_BFLOAT16 = 16;
-
-const TYPES = {
-  float: ONNX_FLOAT,
-  int64: ONNX_INT64,
-  bool: ONNX_BOOL,
-  float16: ONNX_FLOAT16,
-  bfloat16: ONNX_BFLOAT16,
-};
+/** ONNX's number of each element type. */
+const TYPES = { float: 1, int64: 7, bool: 9, float16: 10, bfloat16: 16 };
 
 /** The value in another element type. */
 export function castTo(
