@@ -23,15 +23,28 @@ export interface BundleFiles {
   readonly data: readonly Uint8Array[];
 }
 
+/** The entries of an index, in the order of their keys, and the data files they speak of. */
+export interface BundleEntries {
+  readonly entries: readonly KeyValue[];
+  readonly data: readonly Uint8Array[];
+}
+
 /** A checkpoint of the second format. */
 export function bundleFiles(
   tensors: readonly TensorToWrite[],
-  {
-    shards = 1,
-    bigEndian = false,
-    ...table
-  }: TableOptions & { shards?: number; bigEndian?: boolean } = {},
+  options: TableOptions & { shards?: number; bigEndian?: boolean } = {},
 ): BundleFiles {
+  const { shards = 1, bigEndian = false, ...table } = options;
+  const { entries, data } = bundleEntries(tensors, shards, bigEndian);
+  return { index: tableBytes(entries, table), data };
+}
+
+/** What {@link bundleFiles} puts into the index. */
+export function bundleEntries(
+  tensors: readonly TensorToWrite[],
+  shards: number,
+  bigEndian = false,
+): BundleEntries {
   const data: Buffer[] = Array.from({ length: shards }, () => Buffer.alloc(0));
   const entries: KeyValue[] = [[new Uint8Array(0), header(shards, bigEndian)]];
   const store = (bytes: Uint8Array, shard: number) => {
@@ -51,8 +64,7 @@ export function bundleFiles(
       entries.push([sliceKey(name, slice), value]);
     }
   }
-  entries.sort(([a], [b]) => Buffer.compare(a, b));
-  return { index: tableBytes(entries, table), data };
+  return { entries: entries.sort(([a], [b]) => Buffer.compare(a, b)), data };
 }
 
 function header(shards: number, bigEndian: boolean): Uint8Array {
@@ -116,16 +128,21 @@ export function stringBytes(strings: readonly (string | Uint8Array)[]): {
   return { bytes: Buffer.concat([...texts.map(({ length }) => varint(length)), tail]), crc };
 }
 
-/** A checkpoint of the first format; `values` is a whole `TensorProto`, one for each slice (by default the whole tensor). */
-export function v1Bytes(
-  tensors: readonly {
-    readonly name: string;
-    readonly dataType: number;
-    readonly shape: readonly number[];
-    readonly values: readonly { readonly slice?: TensorSlice; readonly proto: Uint8Array }[];
-  }[],
-  table: TableOptions = {},
-): Uint8Array {
+/** A tensor of the first format; `proto` is a whole `TensorProto`, one for each slice (by default the whole tensor). */
+export interface V1Tensor {
+  readonly name: string;
+  readonly dataType: number;
+  readonly shape: readonly number[];
+  readonly values: readonly { readonly slice?: TensorSlice; readonly proto: Uint8Array }[];
+}
+
+/** A checkpoint of the first format. */
+export function v1Bytes(tensors: readonly V1Tensor[], table: TableOptions = {}): Uint8Array {
+  return tableBytes(v1Entries(tensors), table);
+}
+
+/** What {@link v1Bytes} puts into the table. */
+export function v1Entries(tensors: readonly V1Tensor[]): KeyValue[] {
   const meta = protobuf.Writer.create();
   const entries: KeyValue[] = [];
   for (const { name, dataType, shape, values } of tensors) {
@@ -144,8 +161,7 @@ export function v1Bytes(
   }
   const list = protobuf.Writer.create().uint32(10).bytes(meta.finish()).finish();
   entries.push([new Uint8Array(0), list]);
-  entries.sort(([a], [b]) => Buffer.compare(a, b));
-  return tableBytes(entries, table);
+  return entries.sort(([a], [b]) => Buffer.compare(a, b));
 }
 
 /** One node of an object graph to write; numbers are positions in the list. */
