@@ -101,7 +101,7 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
       type: "done",
       buildMs,
       forwardMs: performance.now() - before,
-      ignored: observer?.ignored(recorder) ?? [],
+      ignored: observer?.ignored(recorder) ?? recorder.unread,
       provenance: observer?.provenance() ?? {},
     });
   } finally {

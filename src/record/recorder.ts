@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { TapComparison } from "../compare/compare-tap.js";
 import { compareTap } from "../compare/compare-tap.js";
 import { InputError } from "../errors.js";
-import type { PortTensor, Tap, TapOptions } from "../port/port.js";
+import type { PlainTensor, PortTensor, Tap, TapOptions } from "../port/port.js";
 import type { PlannedTap, TapPlan, TapStates } from "../references/tap-plan.js";
 import { readExactly } from "../runtime/scratch-file.js";
 import { convertLayout, type Layout } from "../tensor/layout.js";
@@ -50,6 +50,10 @@ export class TapRecorder {
   readonly #options: RecorderOptions;
   readonly #index: ReadonlyMap<string, number>;
   readonly #seen = new Set<string>();
+  /** Port name → tap id of what was returned and not read so far. */
+  readonly #unread = new Map<string, string>();
+  /** Ids of the taps from which those recorded so far follow. */
+  readonly #needed = new Set<string>();
   /** The tap that came last: where an exception in the port happened after. */
   last: string | undefined;
   /** What the port was given back and what it had handed over, newest last: was the return value used? */
@@ -99,6 +103,7 @@ export class TapRecorder {
       onTap({ ...this.#unpaired(name, values, tapLayout), id: planned?.id ?? null });
       return mode === "isolated" && planned === undefined ? value : copyOf(value, values);
     }
+    for (const id of planned.frontier) this.#needed.add(id);
     const started = performance.now();
     const expected = this.#expected(index, planned, tapLayout);
     onTap({
@@ -106,9 +111,28 @@ export class TapRecorder {
       ms: performance.now() - started,
     });
     if (mode === "cumulative") return copyOf(value, values);
-    const back = tensorLike(value, expected.data, expected.shape);
+    const plain = tensorLike(value, expected.data, expected.shape);
+    const back = isTfTensor(plain) ? plain : this.#watched(name, plain, planned);
     this.returned.push({ name, given: value, back });
     return back;
+  }
+
+  /** Taps of plain tensors from which a later tap follows and whose returned values nobody has read. */
+  get unread(): readonly string[] {
+    return [...this.#unread].filter(([, id]) => this.#needed.has(id)).map(([name]) => name);
+  }
+
+  /** The same plain tensor, which notes when its values are read. */
+  #watched(name: string, tensor: PortTensor, { id }: PlannedTap): PortTensor {
+    const { data, ...rest } = tensor as PlainTensor;
+    const unread = this.#unread.set(name, id);
+    return {
+      ...rest,
+      get data() {
+        unread.delete(name);
+        return data;
+      },
+    };
   }
 
   /** The reference's values, in the tap's layout; sleeps until they are there. */
