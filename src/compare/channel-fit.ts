@@ -35,7 +35,7 @@ export interface ChannelFit {
   /**
    * Gain common to all channels, and its size in standard errors of the mean *over channels*: what
    * rounding does to a channel as a whole (a folded kernel, a rounded scale) has another sign in each.
-   * `null` with fewer than {@link MIN_CHANNELS} fitted channels.
+   * `null` with fewer than 16 fitted channels.
    */
   readonly common: {
     readonly side: "all" | "negative";
@@ -64,10 +64,10 @@ export interface ChannelFitOptions {
 }
 
 /** Fewest distinct values for a line: below, the residual says too little about the noise. */
-export const MIN_DISTINCT = 32;
+const MIN_DISTINCT = 32;
 
 /** Fewest fitted channels for a common gain. */
-export const MIN_CHANNELS = 16;
+const MIN_CHANNELS = 16;
 
 /**
  * From this many standard errors on a line is no chance: with 30 degrees of freedom, the fewest there
@@ -87,7 +87,7 @@ export const SMALLEST_EFFECT = 0.25;
  * Smallest common gain that counts: 8·2⁻²⁴. Functions and constants that two correct libraries round
  * differently, but each always in the same direction, stay below it.
  */
-export const SMALLEST_GAIN: number = 8 * 2 ** -24;
+const SMALLEST_GAIN = 8 * 2 ** -24;
 
 /** Most elements of a channel that are looked at: enough for 45 times the precision of one element. */
 const SAMPLE = 2048;
@@ -124,7 +124,7 @@ export function fitChannels(options: ChannelFitOptions): ChannelFit | null {
 }
 
 /**
- * The line of every channel that has at least {@link MIN_DISTINCT} distinct expected values, those of
+ * The line of every channel that has at least 32 distinct expected values, those of
  * the negative side behind each. Where channels hold fewer elements than that, the tensor counts as
  * one channel. At most 2,048 elements of a channel are looked at, spread evenly.
  *

@@ -20,10 +20,10 @@ export interface NpyHeader {
  * Longest header text that is read, in bytes: NumPy's own limit (`_MAX_HEADER_SIZE`). A header of a
  * plain array is under 300 bytes even with 64 axes.
  */
-export const MAX_HEADER_BYTES = 10_000;
+const MAX_HEADER_BYTES = 10_000;
 
 /** Most axes of an array: NumPy 2's `NPY_MAXDIMS`. */
-export const MAX_AXES = 64;
+const MAX_AXES = 64;
 
 const INTEGER = "(?:0|[1-9][0-9]*)L?";
 const TUPLE = `\\(\\s*(?:(?:${INTEGER}\\s*,\\s*)+(?:${INTEGER}\\s*)?)?\\)`;

@@ -12,7 +12,7 @@ export interface DirectoryPlace {
  * Most entries of an archive. The largest trace recorded has about 2,000; the limit only stops a
  * broken count from costing time.
  */
-export const MAX_ENTRIES = 1_000_000;
+const MAX_ENTRIES = 1_000_000;
 
 const END = 0x06054b50;
 const END_64_LOCATOR = 0x07064b50;
