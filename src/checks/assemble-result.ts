@@ -1,12 +1,13 @@
 import { layerCoverage } from "../architecture/ancestry.js";
 import type { Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
+import { findCause } from "../localize/find-cause.js";
 import { type Judgement, judge } from "../localize/judge.js";
 import type { PortRun } from "../record/port-thread.js";
 import type { TapRecord } from "../record/recorder.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import { functionErrorOf } from "../runtime/function-errors.js";
-import { sizeOf } from "../tensor/tensor.js";
+import { sizeOf, type Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
 import { driftOf } from "./drift.js";
 import { pipelineFault } from "./pipeline.js";
@@ -113,7 +114,8 @@ async function isolatedTaps(
     const result = tapResult(operation, plan, "isolated", record, decision);
     taps.push(result);
     if (result.verdict !== "same" && result.verdict !== "not-exercised") {
-      faults.push(modelFault(session, result, decision));
+      const cause = await causeOf(session, recorded, operation, plan, record, result);
+      faults.push({ ...modelFault(session, result, decision), cause });
     }
   }
   return { taps, faults };
@@ -193,6 +195,37 @@ function shapeNote(operation: Operation, record: TapRecord): string {
   return `shape [${record.shape}], expected [${operation.shape}]${same ? "; same number of values, another order: is the layout declared right?" : ""}`;
 }
 
+/** Tries mistakes on a tap whose values differ; other verdicts and faults of the reference need none. */
+async function causeOf(
+  session: Session,
+  recorded: Recorded,
+  operation: Operation,
+  plan: PlannedTap,
+  record: TapRecord,
+  { verdict }: TapResult,
+): Promise<string | null> {
+  if (verdict !== "differs" || record.values === null) return null;
+  const taps = new Set(recorded.prepared.plan.taps.map(({ id }) => id));
+  return await findCause(session.reference, {
+    architecture: session.original.architecture,
+    operation,
+    known: knownBefore(session, recorded, plan),
+    actual: record.values,
+    expected: valueOfTap(session, recorded, operation.id),
+    bound: boundOfTap(session, plan),
+    weight: (name) => session.weights.store.read(name),
+    valueOf: (id) => (taps.has(id) ? valueOfTap(session, recorded, id) : undefined),
+  });
+}
+
+/** What the port computed a tap from: the taps before it and the network's input. */
+function knownBefore(session: Session, recorded: Recorded, plan: PlannedTap): Map<string, Tensor> {
+  const known = new Map(plan.frontier.map((id) => [id, valueOfTap(session, recorded, id)]));
+  for (const { name } of session.original.architecture.inputs)
+    known.set(name, session.input.tensor);
+  return known;
+}
+
 async function judgeTap(
   session: Session,
   recorded: Recorded,
@@ -201,9 +234,7 @@ async function judgeTap(
   record: TapRecord,
 ): Promise<Judgement> {
   const { architecture } = session.original;
-  const known = new Map(plan.frontier.map((id) => [id, valueOfTap(session, recorded, id)]));
-  const inputs = architecture.inputs.map(({ name }) => [name, session.input.tensor] as const);
-  for (const [name, value] of inputs) known.set(name, value);
+  const known = knownBefore(session, recorded, plan);
   const backend = session.facts.runtime === "plain" ? "plain" : session.resolved.backend;
   return await judge(session.reference, {
     architecture,

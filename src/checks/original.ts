@@ -7,9 +7,9 @@ import {
 } from "../formats/darknet/architecture.js";
 import { readDarknetConfig } from "../formats/darknet/config.js";
 import type { DarknetHead } from "../formats/darknet/network.js";
-import { openDarknetWeights } from "../weights/darknet-weights.js";
 import { type BuiltInModel, MODELS } from "../models/registry.js";
 import { nearest } from "../suggest.js";
+import { openDarknetWeights } from "../weights/darknet-weights.js";
 import { synthesizeWeights } from "../weights/synthetic.js";
 import type { WeightStore } from "../weights/weight-store.js";
 import type { ResolvedOptions } from "./options.js";

@@ -1,0 +1,214 @@
+import type { Architecture, Operation } from "../architecture/architecture.js";
+import type { OperationKind } from "../architecture/attributes.js";
+import { familyOf } from "../operators/families.js";
+import type {
+  EmbeddedReference,
+  KnownValues,
+} from "../references/onnxruntime/embedded-reference.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { between } from "./judge.js";
+import { activationMistakes } from "./mistakes/activation.js";
+import { batchNormMistakes } from "./mistakes/batch-norm.js";
+import { convMistakes } from "./mistakes/conv.js";
+import type { Mistake, Mistakes, Suspect } from "./mistakes/mistake.js";
+import {
+  concatMistakes,
+  headMistakes,
+  mergeMistakes,
+  poolMistakes,
+  reorgMistakes,
+  resizeMistakes,
+  sliceMistakes,
+  softmaxMistakes,
+  upsampleMistakes,
+  wrongInput,
+} from "./mistakes/structure.js";
+import { rearranged } from "./mistakes/values.js";
+
+/** Who thinks of mistakes, by the kind of the operation: one explicit list. */
+const MISTAKES: { readonly [K in OperationKind]?: Mistakes<K> } = {
+  activation: activationMistakes,
+  "batch-norm": batchNormMistakes,
+  conv: convMistakes,
+  concat: concatMistakes,
+  head: headMistakes,
+  merge: mergeMistakes,
+  pool: poolMistakes,
+  reorg: reorgMistakes,
+  resize: resizeMistakes,
+  slice: sliceMistakes,
+  softmax: softmaxMistakes,
+  upsample: upsampleMistakes,
+};
+
+/** A faulty tap and everything it was computed from. Values are NCHW. */
+export interface CauseInput {
+  readonly architecture: Architecture;
+  readonly operation: Operation;
+  /** The taps before, with the reference's values. */
+  readonly known: KnownValues;
+  readonly actual: Float32Array;
+  readonly expected: Tensor;
+  /** Bound of each element, `null` where the value is exact. */
+  readonly bound: Float32Array | null;
+  readonly weight: (name: string) => Tensor;
+  /** Values of every other tap, for "reads another layer". */
+  readonly valueOf: (id: string) => Tensor | undefined;
+}
+
+/** Longest search for one fault, in milliseconds. */
+const LIMIT_MS = 8000;
+/** A cause must make the difference vanish: what is left may be this part of it, by root mean square. */
+const REST = 0.01;
+/** Layers whose values are tried in place of a right input: the nearest ones. */
+const NEIGHBOURS = 12;
+
+/**
+ * Tries what porters get wrong: each mistake is an edit of the layer, run in the reference on the
+ * same inputs. The edit that gives what the *port* gave is the cause; when none does, it is unknown.
+ */
+export async function findCause(
+  reference: EmbeddedReference,
+  input: CauseInput,
+): Promise<string | null> {
+  const started = performance.now();
+  const scale = input.expected.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  const floor = 1e-5 * scale;
+  const close = (a: number, e: number, at: number) =>
+    Math.abs(a - e) <= Math.max(4 * (input.bound?.[at] ?? 0), input.bound === null ? floor : 0);
+  const moved = rearranged(input.actual, input.expected, close);
+  const before = rms(input.actual, input.expected.data);
+  let best: { readonly cause: string; readonly rest: number } | undefined;
+  const parts = between(input.architecture, input.operation, input.known);
+  const values = await innerValues(reference, input, parts);
+  for (const id of parts.toReversed()) {
+    for (const mistake of mistakesIn(input, id, values)) {
+      if (performance.now() - started > LIMIT_MS) break;
+      const value = await tryMistake(reference, input, parts, mistake);
+      if (value === undefined) continue;
+      const rest = rms(input.actual, value.data) / before;
+      if (rest < (best?.rest ?? REST)) best = { cause: mistake.cause, rest };
+    }
+    if (best !== undefined) break;
+  }
+  if (best === undefined) return moved ?? null;
+  return best.cause;
+}
+
+/** The reference's values of the steps between the known taps and the faulty one. */
+async function innerValues(
+  reference: EmbeddedReference,
+  input: CauseInput,
+  parts: readonly string[],
+): Promise<ReadonlyMap<string, Tensor>> {
+  const inner = parts.filter((id) => id !== input.operation.id);
+  const values = new Map<string, Tensor>([[input.operation.id, input.expected]]);
+  if (inner.length === 0) return values;
+  const computed = await reference.compute(
+    { operations: parts, outputs: inner.map((id) => ({ tap: id, name: `inner:${id}` })) },
+    input.known,
+  );
+  for (const id of inner) {
+    const value = computed.values.get(`inner:${id}`);
+    if (value !== undefined) values.set(id, value);
+  }
+  return values;
+}
+
+function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, Tensor>): Mistake[] {
+  const { architecture } = input;
+  const operation = architecture.operations.find((one) => one.id === id);
+  const expected = values.get(id);
+  if (operation === undefined || expected === undefined) return [];
+  const valueOf = (name: string) =>
+    input.known.get(name) ?? values.get(name) ?? input.valueOf(name);
+  const inputs = operation.inputs.map(valueOf).filter((value) => value !== undefined);
+  const suspect = {
+    operation,
+    architecture,
+    expected,
+    inputs,
+    actual: actualOf(input, id),
+    weight: (role: string) => input.weight(operation.weights[role] ?? ""),
+  } as unknown as Suspect;
+  const think = MISTAKES[operation.kind] as Mistakes<OperationKind> | undefined;
+  const at = architecture.operations.indexOf(operation);
+  const others = architecture.operations
+    .slice(0, at)
+    .filter((one) => input.valueOf(one.id) !== undefined)
+    .slice(-NEIGHBOURS);
+  const shapeOf = (name: string) => valueOf(name)?.shape ?? [];
+  return [...(think?.(suspect) ?? []), ...wrongInput(operation, others, shapeOf)];
+}
+
+/** The port's value of a step: its tap, or, where a leaky follows, what it must have been before. */
+function actualOf(input: CauseInput, id: string): Float32Array | undefined {
+  if (id === input.operation.id) return input.actual;
+  const { operation } = input;
+  if (operation.kind !== "activation" || operation.inputs[0] !== id) return undefined;
+  const { function: name, parameters } = operation.attributes;
+  const slope = name === "leaky" ? parameters["slope"] : undefined;
+  return slope === undefined ? undefined : input.actual.map((y) => (y < 0 ? y / slope : y));
+}
+
+/** The faulty tap's value as the reference gives it with the mistake; `undefined` when it cannot be run so. */
+async function tryMistake(
+  reference: EmbeddedReference,
+  input: CauseInput,
+  parts: readonly string[],
+  mistake: Mistake,
+): Promise<Tensor | undefined> {
+  const { operation: edited, weights } = mistake;
+  if (edited !== undefined && !fits(input, edited)) return undefined;
+  const architecture =
+    edited === undefined
+      ? input.architecture
+      : {
+          ...input.architecture,
+          operations: input.architecture.operations.map((one) =>
+            one.id === edited.id ? edited : one,
+          ),
+        };
+  const known = new Map(input.known);
+  for (const id of edited?.inputs ?? []) {
+    const value = known.get(id) ?? input.valueOf(id);
+    if (value !== undefined && !parts.includes(id)) known.set(id, value);
+  }
+  try {
+    const { values } = await reference.compute(
+      { operations: parts, outputs: [{ tap: input.operation.id, name: "tried" }] },
+      known,
+      { architecture, ...(weights === undefined ? {} : { overrides: weights }) },
+    );
+    const value = values.get("tried");
+    return `${value?.shape}` === `${input.expected.shape}` ? value : undefined;
+  } catch {
+    // A mistake that the runtime refuses is none that a port can make: it would not have run either.
+    return undefined;
+  }
+}
+
+function fits(input: CauseInput, edited: Operation): boolean {
+  const shapes = edited.inputs.map(
+    (id) =>
+      input.known.get(id)?.shape ??
+      input.valueOf(id)?.shape ??
+      input.architecture.operations.find((one) => one.id === id)?.shape,
+  );
+  if (shapes.some((shape) => shape === undefined)) return false;
+  try {
+    const shape = familyOf(edited.kind).shape(edited.attributes as never, shapes as number[][]);
+    return `${shape}` === `${edited.shape}`;
+  } catch {
+    return false;
+  }
+}
+
+function rms(actual: Float32Array, other: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < actual.length; i++) {
+    const d = (actual[i] as number) - (other[i] as number);
+    sum += d * d;
+  }
+  return Number.isNaN(sum) ? Number.POSITIVE_INFINITY : Math.sqrt(sum / Math.max(actual.length, 1));
+}

@@ -1,0 +1,113 @@
+import type { Pads } from "../../architecture/attributes.js";
+import { transpose } from "../../tensor/layout.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { type Mistake, type Mistakes, withAttributes } from "./mistake.js";
+
+/** Padding on the other sides, a kernel read in another order, a bias lost. */
+export const convMistakes: Mistakes<"conv"> = ({ operation, weight }) => [
+  ...otherPads(operation.attributes.pads).map(
+    ([cause, pads]): Mistake => ({ cause, operation: withAttributes(operation, { pads }) }),
+  ),
+  ...otherKernels(weight("kernel")).map(
+    ([cause, kernel]): Mistake => ({
+      cause,
+      weights: { [operation.weights["kernel"] ?? ""]: kernel.data },
+    }),
+  ),
+  ...(operation.weights["bias"] === undefined
+    ? []
+    : [
+        {
+          cause: "bias is 0 everywhere: it was not loaded",
+          weights: { [operation.weights["bias"]]: new Float32Array(weight("bias").data.length) },
+        },
+        {
+          cause: "bias is added twice",
+          weights: { [operation.weights["bias"]]: weight("bias").data.map((b) => 2 * b) },
+        },
+      ]),
+];
+
+/** The same amount of padding on other sides: sizes stay, every window moves. */
+export function otherPads({ top, left, bottom, right }: Pads): (readonly [string, Pads])[] {
+  const [high, wide] = [top + bottom, left + right];
+  if (high + wide === 0) return [];
+  const describe = (pads: Pads) =>
+    `padding is top ${pads.top}, left ${pads.left}, bottom ${pads.bottom}, right ${pads.right}; expected ${top}, ${left}, ${bottom}, ${right}`;
+  const candidates: Pads[] = [];
+  for (const y of new Set([
+    top - 1,
+    top,
+    top + 1,
+    Math.floor(high / 2),
+    high - Math.floor(high / 2),
+    0,
+    high,
+  ])) {
+    for (const x of new Set([
+      left - 1,
+      left,
+      left + 1,
+      Math.floor(wide / 2),
+      wide - Math.floor(wide / 2),
+      0,
+      wide,
+    ])) {
+      if (y < 0 || x < 0 || y > high || x > wide || (y === top && x === left)) continue;
+      candidates.push({ top: y, left: x, bottom: high - y, right: wide - x });
+    }
+  }
+  return candidates.map((pads) => [describe(pads), pads] as const);
+}
+
+function otherKernels(kernel: Tensor): (readonly [string, Tensor])[] {
+  const [out = 1, inn = 1, height = 1, width = 1] = kernel.shape;
+  const other: (readonly [string, Tensor])[] = [];
+  const add = (cause: string, value: Tensor) => {
+    if (`${value.shape}` === `${kernel.shape}`) other.push([cause, value]);
+  };
+  if (height > 1 || width > 1) {
+    add("kernel height and width are exchanged", transpose(kernel, [0, 1, 3, 2]));
+    add(
+      "kernel is turned by 180 degrees (convolution instead of correlation)",
+      mapped(kernel, ([o, i, y, x]) => [o, i, height - 1 - y, width - 1 - x]),
+    );
+  }
+  if (out === inn)
+    add("kernel input and output channels are exchanged", transpose(kernel, [1, 0, 2, 3]));
+  const count = out * inn * height * width;
+  const read = (shape: readonly number[], order: readonly number[]) =>
+    transpose(tensor(shape, kernel.data.slice(0, count)), order);
+  add(
+    "kernel is read as [h, w, in, out], it is stored as [out, in, h, w]",
+    read([height, width, inn, out], [3, 2, 0, 1]),
+  );
+  add(
+    "kernel is read as [out, h, w, in], it is stored as [out, in, h, w]",
+    read([out, height, width, inn], [0, 3, 1, 2]),
+  );
+  add(
+    "input channels are reversed (BGR for RGB)",
+    mapped(kernel, ([o, i, y, x]) => [o, inn - 1 - i, y, x]),
+  );
+  return other;
+}
+
+type Index = readonly [number, number, number, number];
+
+function mapped(kernel: Tensor, from: (index: Index) => Index): Tensor {
+  const [out = 1, inn = 1, height = 1, width = 1] = kernel.shape;
+  const data = new Float32Array(kernel.data.length);
+  let at = 0;
+  for (let o = 0; o < out; o++) {
+    for (let i = 0; i < inn; i++) {
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++, at++) {
+          const [po, pi, py, px] = from([o, i, y, x]);
+          data[at] = kernel.data[((po * inn + pi) * height + py) * width + px] as number;
+        }
+      }
+    }
+  }
+  return tensor(kernel.shape, data);
+}
