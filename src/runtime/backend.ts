@@ -17,7 +17,7 @@ const TF_NAMES: Readonly<Record<BackendName, string>> = {
 };
 
 /** What the report says about the back-end that ran the port. */
-export interface BackendInfo {
+interface BackendInfo {
   readonly name: BackendName;
   /** Version of TensorFlow.js. */
   readonly version: string;
@@ -33,8 +33,8 @@ export interface Backend {
   readonly info: BackendInfo;
 }
 
-/** Loads a package by name: `import()`, or a test's stand-in. */
-export type ImportModule = (specifier: string) => Promise<unknown>;
+/** An optional peer: not there to be found by the compiler. */
+const TFJS_NODE: string = "@tensorflow/tfjs-node";
 
 /**
  * Environment variables that a back-end must find when its *process* starts to load it.
@@ -66,13 +66,13 @@ export function prepareBackend(name: BackendName): void {
  * TensorFlow.js falls back to another back-end in silence when one cannot start (its `cpu` is fifty
  * times slower, and rounds differently): here that is an error.
  *
- * @param importModule - how packages are loaded; only tests give another one than `import()`
+ * @param importNode - loads tfjs-node; only tests give another function
  * @throws {InputError} `option` for an unknown name
  * @throws {UnavailableError} `backend-missing` when it is not installed or does not start
  */
 export async function loadBackend(
   name: BackendName,
-  importModule: ImportModule = (specifier) => import(specifier),
+  importNode: () => Promise<unknown> = () => import(TFJS_NODE),
 ): Promise<Backend> {
   if (!BACKENDS.includes(name)) {
     throw new InputError("option", `--backend: ${name}, expected one of ${BACKENDS.join(", ")}`);
@@ -80,35 +80,29 @@ export async function loadBackend(
   prepareBackend(name);
   // Silences the advice to install tfjs-node that the cpu back-end prints.
   tf.env().set("PROD", true);
-  await register(name, importModule);
+  await register(name, importNode);
   await select(name);
   return { tf, info: await describe(name) };
 }
 
 /** Imports the package that registers the back-end's kernels with the shared engine. */
-async function register(name: BackendName, importModule: ImportModule): Promise<void> {
+async function register(name: BackendName, importNode: () => Promise<unknown>): Promise<void> {
   switch (name) {
     case "cpu":
-      await importModule("@tensorflow/tfjs-backend-cpu");
+      await import("@tensorflow/tfjs-backend-cpu");
       return;
     case "wasm": {
-      const wasm = (await importModule("@tensorflow/tfjs-backend-wasm")) as {
-        setWasmPaths(folder: string): void;
-      };
-      wasm.setWasmPaths(folderOf("@tensorflow/tfjs-backend-wasm") + sep);
+      const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
+      setWasmPaths(folderOf("@tensorflow/tfjs-backend-wasm") + sep);
       return;
     }
     case "node":
-      await registerNode(importModule);
-  }
-}
-
-/** tfjs-node is an optional peer with a native part: it may be missing, or installed and unable to load. */
-async function registerNode(importModule: ImportModule): Promise<void> {
-  try {
-    await importModule("@tensorflow/tfjs-node");
-  } catch (error) {
-    throw missing("node", error);
+      // An optional peer with a native part: it may be missing, or installed and unable to load.
+      try {
+        await importNode();
+      } catch (error) {
+        throw missing(name, error);
+      }
   }
 }
 

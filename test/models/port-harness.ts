@@ -99,12 +99,13 @@ export class OnesWeights implements PortWeights {
 export class NamedWeights implements PortWeights {
   readonly names: readonly string[];
   readonly taken: string[] = [];
-  readonly #read: (name: string) => Tensor;
+  /** One tensor as stored. */
+  readonly read: (name: string) => Tensor;
 
   /** @param read - makes the tensor: they are large, none is kept */
   constructor(names: readonly string[], read: (name: string) => Tensor) {
     this.names = names;
-    this.#read = read;
+    this.read = read;
   }
 
   has(name: string): boolean {
@@ -114,7 +115,7 @@ export class NamedWeights implements PortWeights {
   take(name: string, { layout, shape }: TakeOptions = {}): { data: Float32Array; shape: number[] } {
     if (!this.has(name)) throw new InputError("name", `no weights ${name}`);
     this.taken.push(name);
-    const stored = this.#read(name);
+    const stored = this.read(name);
     const rank4 = stored.shape.length === 4 && layout !== undefined;
     const own = rank4 ? kernelFromOihw(stored, layout as KernelLayout) : stored;
     if (shape !== undefined && `${shape}` !== `${own.shape}`) {

@@ -25,7 +25,7 @@ export function activate(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
  * step overflows or cancels (within 7 ulp of the exact value for x > −88, where σ(x) becomes 0), and
  * on wasm it takes a tenth of the time of the formula as it is written.
  */
-export function mish(x: tf.Tensor4D): tf.Tensor4D {
+function mish(x: tf.Tensor4D): tf.Tensor4D {
   return tf.tidy(() => {
     const t = tf.tidy(() => {
       const s = tf.sigmoid(x);
