@@ -20,7 +20,7 @@ import {
 } from "./result.js";
 import { boundOfTap, type Recorded, type Session, valueOfTap } from "./session.js";
 import { type Decision, notExercised, sensitivityOf, tapResult } from "./tap-verdict.js";
-import { weightFaults } from "./weight-faults.js";
+import { weightFaults, weightsOf } from "./weight-faults.js";
 
 /** A result without what only the caller knows. */
 export type Assembled = Omit<LayerByLayerResult, "timings" | "memory">;
@@ -327,7 +327,7 @@ function coverageOf(session: Session, run: PortRun, selected: readonly Operation
     taps: { compared: hit.length, total: countable.length },
     elements: { compared: elements(hit), total: elements(countable) },
     weights: {
-      compared: run.weights.filter(({ state }) => checked.includes(state)).length,
+      compared: weightsOf(session, run).filter(({ state }) => checked.includes(state)).length,
       total: architecture.weights.length,
     },
     covered,

@@ -1,3 +1,4 @@
+import type { WeightRecord } from "../record/port-messages.js";
 import type { PortRun } from "../record/port-thread.js";
 import { commandLine } from "./command-line.js";
 import type { Fault } from "./result.js";
@@ -18,7 +19,14 @@ export function weightFaults(session: Session, run: PortRun): Fault[] {
     reproduce,
   });
   if (run.weightsFault !== null) return [fault(run.weightsFault.weight, run.weightsFault.message)];
-  return run.weights
+  return weightsOf(session, run)
     .filter(({ state }) => state !== "equal" && state !== "asked")
     .map(({ name, evidence }) => fault(name, evidence));
+}
+
+/** The records of the weights that the compared part of the original has. */
+export function weightsOf(session: Session, run: PortRun): readonly WeightRecord[] {
+  const left = new Set(session.weights.store.specs.map(({ name }) => name));
+  for (const { name } of session.original.architecture.weights) left.delete(name);
+  return run.weights.filter(({ name }) => !left.has(name));
 }

@@ -120,9 +120,9 @@ function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, T
   const operation = architecture.operations.find((one) => one.id === id);
   const expected = values.get(id);
   if (operation === undefined || expected === undefined) return [];
-  const valueOf = (name: string) =>
+  const valueOfTap = (name: string) =>
     input.known.get(name) ?? values.get(name) ?? input.valueOf(name);
-  const inputs = operation.inputs.map(valueOf).filter((value) => value !== undefined);
+  const inputs = operation.inputs.map(valueOfTap).filter((value) => value !== undefined);
   const suspect = {
     operation,
     architecture,
@@ -130,6 +130,7 @@ function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, T
     inputs,
     actual: actualOf(input, id),
     weight: (role: string) => input.weight(operation.weights[role] ?? ""),
+    faultyChannels: operation.shape[1] === input.expected.shape[1] ? faultyChannels(input) : [],
   } as unknown as Suspect;
   const think = MISTAKES[operation.kind] as Mistakes<OperationKind> | undefined;
   const at = architecture.operations.indexOf(operation);
@@ -137,7 +138,7 @@ function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, T
     .slice(0, at)
     .filter((one) => input.valueOf(one.id) !== undefined)
     .slice(-NEIGHBOURS);
-  const shapeOf = (name: string) => valueOf(name)?.shape ?? [];
+  const shapeOf = (name: string) => valueOfTap(name)?.shape ?? [];
   return [...(think?.(suspect) ?? []), ...wrongInput(operation, others, shapeOf)];
 }
 
@@ -202,6 +203,20 @@ function fits(input: CauseInput, edited: Operation): boolean {
   } catch {
     return false;
   }
+}
+
+/** Channels with an element beyond its bound. */
+function faultyChannels({ actual, expected, bound }: CauseInput): number[] {
+  const channels = expected.shape[1] ?? 1;
+  const inner = expected.shape.slice(2).reduce((a, b) => a * b, 1);
+  const faulty = new Set<number>();
+  for (let i = 0; i < actual.length; i++) {
+    const channel = Math.floor(i / inner) % channels;
+    if (faulty.has(channel)) continue;
+    const error = Math.abs((actual[i] as number) - (expected.data[i] as number));
+    if (!(error <= (bound?.[i] ?? 0))) faulty.add(channel);
+  }
+  return [...faulty].sort((a, b) => a - b);
 }
 
 function rms(actual: Float32Array, other: Float32Array): number {

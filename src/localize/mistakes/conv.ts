@@ -4,7 +4,13 @@ import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { type Mistake, type Mistakes, withAttributes } from "./mistake.js";
 
 /** Padding on the other sides, a kernel read in another order, a bias lost. */
-export const convMistakes: Mistakes<"conv"> = ({ operation, weight }) => [
+export const convMistakes: Mistakes<"conv"> = ({ operation, weight, faultyChannels }) => [
+  ...exchangedFilters(weight("kernel"), faultyChannels).map(
+    ([cause, kernel]): Mistake => ({
+      cause,
+      weights: { [operation.weights["kernel"] ?? ""]: kernel.data },
+    }),
+  ),
   ...otherPads(operation.attributes.pads).map(
     ([cause, pads]): Mistake => ({ cause, operation: withAttributes(operation, { pads }) }),
   ),
@@ -27,6 +33,29 @@ export const convMistakes: Mistakes<"conv"> = ({ operation, weight }) => [
         },
       ]),
 ];
+
+/** Most channels that are tried in pairs. */
+const MAX_EXCHANGED = 6;
+
+/** Two filters in each other's place: only their channels differ. */
+function exchangedFilters(
+  kernel: Tensor,
+  channels: readonly number[],
+): (readonly [string, Tensor])[] {
+  if (channels.length < 2 || channels.length > MAX_EXCHANGED) return [];
+  const size = kernel.data.length / (kernel.shape[0] ?? 1);
+  return channels.flatMap((a, k) =>
+    channels.slice(k + 1).map((b) => {
+      const data = kernel.data.slice();
+      data.set(kernel.data.subarray(b * size, (b + 1) * size), a * size);
+      data.set(kernel.data.subarray(a * size, (a + 1) * size), b * size);
+      return [
+        `output channels ${a} and ${b} of the kernel are exchanged`,
+        tensor(kernel.shape, data),
+      ] as const;
+    }),
+  );
+}
 
 /** The same amount of padding on other sides: sizes stay, every window moves. */
 export function otherPads({ top, left, bottom, right }: Pads): (readonly [string, Pads])[] {

@@ -22,6 +22,8 @@ export interface Suspect<K extends OperationKind = OperationKind> {
   /** The port's value of the faulty tap, when that is this operation's own output; else `undefined`. */
   readonly actual: Float32Array | undefined;
   readonly weight: (role: string) => Tensor;
+  /** Channels in which the faulty tap differs; those of the operation, where it has as many. */
+  readonly faultyChannels: readonly number[];
 }
 
 /** Thinks of mistakes in operations of one kind, likeliest first. */
