@@ -41,7 +41,13 @@ export async function loadPort(file: string): Promise<LoadedPort> {
 
 function unloadable(file: string, path: string, cause: unknown): InputError {
   const place = placeIn(cause, path);
-  return new InputError("port", `${file}: cannot be loaded: ${oneLine(cause)}${place}`, { cause });
+  // What Node says of `export` in a file that its package.json makes CommonJS.
+  const commonJs = /Unexpected token 'export'|Cannot use import statement/.test(oneLine(cause));
+  const hint = commonJs
+    ? '; name the file .mjs, or put "type": "module" into its package.json'
+    : "";
+  const reason = `${oneLine(cause)}${place}${hint}`;
+  return new InputError("port", `${file}: cannot be loaded: ${reason}`, { cause });
 }
 
 async function importModule(path: string): Promise<unknown> {

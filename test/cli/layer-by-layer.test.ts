@@ -29,7 +29,7 @@ function hasNodeBackend(): boolean {
 
 /** The plain example with one thing changed, as a file of its own. */
 function changedPort(name: string, from: string, to: string): string {
-  const text = readFileSync("examples/plain-port.js", "utf8");
+  const text = readFileSync("examples/plain-port.mjs", "utf8");
   expect(text.split(from)).toHaveLength(2);
   const path = join(folder, name);
   writeFileSync(path, text.replace(from, to));
@@ -45,7 +45,7 @@ async function runJson(...argv: string[]): Promise<LayerByLayerResult> {
 }
 
 describe("difftest layer-by-layer on a port that is right", () => {
-  it.each(["examples/plain-port.js", "examples/tfjs-port.ts"])(
+  it.each(["examples/plain-port.mjs", "examples/tfjs-port.ts"])(
     "%s: every tap is the same, status 0",
     async (port) => {
       const { status, out, err } = await runMain(["layer-by-layer", "--model", port, ...original]);
@@ -59,7 +59,7 @@ describe("difftest layer-by-layer on a port that is right", () => {
   );
 
   it("writes the table to standard error when JSON goes to standard output", async () => {
-    const argv = ["--model", "examples/plain-port.js", ...original, "--json", "-"];
+    const argv = ["--model", "examples/plain-port.mjs", ...original, "--json", "-"];
     const { out, err } = await runMain(["layer-by-layer", ...argv]);
     expect(validate(JSON.parse(out))).toBe(true);
     expect(err).toContain("conv_2/norm");
@@ -67,7 +67,7 @@ describe("difftest layer-by-layer on a port that is right", () => {
 
   it("writes JSON into a file that is whole or not there, the table where it always goes", async () => {
     const json = join(folder, "out.json");
-    const argv = ["--model", "examples/plain-port.js", ...original, "--json", json, "--quiet"];
+    const argv = ["--model", "examples/plain-port.mjs", ...original, "--json", json, "--quiet"];
     const { out } = await runMain(["layer-by-layer", ...argv]);
     expect(validate(JSON.parse(readFileSync(json, "utf8")))).toBe(true);
     expect(out).toMatch(/^same: /);
@@ -75,12 +75,12 @@ describe("difftest layer-by-layer on a port that is right", () => {
   });
 
   it("gives the same JSON again but for timings and memory, and names the call that repeats it", async () => {
-    const argv = ["--model", "examples/plain-port.js", ...original, "--batch", "2"];
+    const argv = ["--model", "examples/plain-port.mjs", ...original, "--batch", "2"];
     const [first, second] = [await runJson(...argv), await runJson(...argv)];
     const stable = ({ timings: _t, memory: _m, ...rest }: LayerByLayerResult) => rest;
     expect(stable(second)).toEqual(stable(first));
     expect(first.command).toBe(
-      "difftest layer-by-layer --model examples/plain-port.js --original examples/small.cfg --weights synthetic:1 --input random:1 --batch 2",
+      "difftest layer-by-layer --model examples/plain-port.mjs --original examples/small.cfg --weights synthetic:1 --input random:1 --batch 2",
     );
     const { width, height, channels, batch } = first.size;
     expect([width, height, channels, batch]).toEqual([32, 32, 3, 2]);
@@ -89,7 +89,7 @@ describe("difftest layer-by-layer on a port that is right", () => {
   it("compares only the taps asked for and lists what it left out", async () => {
     const result = await runJson(
       "--model",
-      "examples/plain-port.js",
+      "examples/plain-port.mjs",
       ...original,
       "--taps",
       "conv_2",
@@ -156,10 +156,10 @@ describe("difftest layer-by-layer on what is not there", () => {
   });
 
   it("wants the original of a port of your own", async () => {
-    const { status, err } = await runMain(["layer-by-layer", "--model", "examples/plain-port.js"]);
+    const { status, err } = await runMain(["layer-by-layer", "--model", "examples/plain-port.mjs"]);
     expect(status).toBe(2);
     expect(err).toBe(
-      "difftest: --model examples/plain-port.js: a port of your own needs --original, the config of what it is a port of\n",
+      "difftest: --model examples/plain-port.mjs: a port of your own needs --original, the config of what it is a port of\n",
     );
   });
 

@@ -36,7 +36,7 @@ function damaged(name: string, index: number, value: number): string {
 describe("difftest synthesize", () => {
   it("writes what --weights synthetic:SEED stands for", async () => {
     const run = async (source: string) => {
-      const argv = ["--model", "examples/plain-port.js", "--original", config, "--json", "-"];
+      const argv = ["--model", "examples/plain-port.mjs", "--original", config, "--json", "-"];
       const { out } = await runMain(["layer-by-layer", ...argv, "--weights", source]);
       return (JSON.parse(out) as { taps: readonly unknown[] }).taps;
     };

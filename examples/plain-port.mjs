@@ -1,7 +1,7 @@
 /**
  * A port of small.cfg in plain JavaScript: no library, one loop a layer. Try it:
  *
- *   npx difftest layer-by-layer --model examples/plain-port.js --original examples/small.cfg
+ *   npx difftest layer-by-layer --model examples/plain-port.mjs --original examples/small.cfg
  *
  * Tensors are { data, shape }, here in Darknet's own order: batch, channels, height, width.
  */
