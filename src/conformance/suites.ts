@@ -1,6 +1,7 @@
 import { darknetSuite } from "./darknet/darknet-suite.js";
 import { modelsSuite } from "./models/models-suite.js";
+import { onnxTestdataSuite } from "./onnx-testdata/onnx-testdata-suite.js";
 import type { Suite } from "./suite.js";
 
 /** Every format of conformance suites that is known; the first that claims a folder runs it. */
-export const SUITES: readonly Suite[] = [darknetSuite, modelsSuite];
+export const SUITES: readonly Suite[] = [darknetSuite, modelsSuite, onnxTestdataSuite];

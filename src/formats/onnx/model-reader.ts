@@ -6,6 +6,7 @@ import { type StoredTensor, type TensorFile, tensorFile } from "../tensor-file.j
 import { dtypeFromOnnx } from "./element-type.js";
 import { storedInitializer, type UnreadableWeight } from "./initializer.js";
 import { type NestedCode, nestedCode } from "./nested-code.js";
+import { nonTensorValues } from "./non-tensor-values.js";
 import {
   decodeModel,
   type GraphProto,
@@ -41,6 +42,8 @@ export interface OnnxTap {
   readonly output: number;
   /** Whether the model itself returns the value. */
   readonly graphOutput: boolean;
+  /** False for what is no tensor (a sequence, a map, an optional value): ONNX Runtime's binding does not pass it. */
+  readonly tensor: boolean;
 }
 
 /** A model, checked; weights are read when asked for. */
@@ -202,6 +205,7 @@ function valueFrom({ name, type }: ValueInfoProto): OnnxValue {
 /** Every output that has a name; optional outputs a node leaves out have none. */
 function tapsOf(graph: GraphProto, taken: Set<string>, name: string): OnnxTap[] {
   const returned = new Set((graph.output ?? []).map((value) => value.name));
+  const nonTensors = nonTensorValues(graph);
   return (graph.node ?? []).flatMap((node, position) =>
     (node.output ?? []).flatMap((output, k) => {
       if (output === "") return [];
@@ -209,25 +213,17 @@ function tapsOf(graph: GraphProto, taken: Set<string>, name: string): OnnxTap[] 
         throw new InputError("name", `${name}: two values of its graph have the name "${output}"`);
       }
       taken.add(output);
-      return [tapOf(node, position, output, k, returned.has(output))];
+      const place = { node: position, output: k };
+      const kind = { graphOutput: returned.has(output), tensor: !nonTensors.has(output) };
+      return [{ name: output, ...place, ...kind, ...operatorOf(node) }];
     }),
   );
 }
 
-function tapOf(
-  node: NodeProto,
-  position: number,
-  name: string,
-  output: number,
-  graphOutput: boolean,
-): OnnxTap {
+function operatorOf({ name, op_type, domain }: NodeProto) {
   return {
-    name,
-    node: position,
-    nodeName: node.name ?? "",
-    opType: node.op_type ?? "",
-    domain: node.domain === "ai.onnx" ? "" : (node.domain ?? ""),
-    output,
-    graphOutput,
+    nodeName: name ?? "",
+    opType: op_type ?? "",
+    domain: domain === "ai.onnx" ? "" : (domain ?? ""),
   };
 }

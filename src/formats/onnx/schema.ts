@@ -1,5 +1,5 @@
 import protobuf from "protobufjs/minimal.js";
-import { type ModelProto, onnx } from "./generated/onnx.js";
+import { type ModelProto, onnx, type TensorProto } from "./generated/onnx.js";
 
 export type {
   AttributeProto,
@@ -56,6 +56,19 @@ export const ONNX_EXTERNAL = 1;
  * @throws {Error} when the bytes are not a protocol buffer; an empty buffer is an empty model
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
+  return onnx.ModelProto.decode(readerOf(bytes));
+}
+
+/**
+ * One tensor, as the files of ONNX' own test cases hold it; as {@link decodeModel}.
+ *
+ * @throws {Error} when the bytes are not a protocol buffer
+ */
+export function decodeTensor(bytes: Uint8Array): TensorProto {
+  return onnx.TensorProto.decode(readerOf(bytes));
+}
+
+function readerOf(bytes: Uint8Array): protobuf.Reader {
   const reader = protobuf.Reader.create(bytes);
   // Set on this reader alone: the library's own switches would change other users of protobufjs.
   const { int64, uint64 } = protobuf.Reader.prototype;
@@ -64,7 +77,7 @@ export function decodeModel(bytes: Uint8Array): ModelProto {
     int64: () => wholeNumber(int64.call(reader)),
     uint64: () => wholeNumber(uint64.call(reader)),
   });
-  return onnx.ModelProto.decode(reader);
+  return reader;
 }
 
 function wholeNumber<T>(value: T): T | number {

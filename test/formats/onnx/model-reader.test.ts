@@ -157,6 +157,35 @@ describe("onnxModelFrom", () => {
     ]);
   });
 
+  it("knows values that are no tensors, by declaration, by operator and through bodies", () => {
+    const sequence = (name: string) => ({
+      name,
+      type: { sequence_type: { elem_type: { tensor_type: { elem_type: 1 } } } },
+    });
+    const body = (name: string, output: object): GraphProto => ({
+      node: [node("SequenceEmpty", [], [name])],
+      output: [output],
+    });
+    const ifNode = (output: string, branch: GraphProto) =>
+      node("If", ["c"], [output], { attribute: [{ name: "then_branch", type: 5, g: branch }] });
+    const model = read({
+      input: [sequence("in")],
+      value_info: [sequence("declared")],
+      node: [
+        node("SplitToSequence", ["x"], ["split"]),
+        node("Identity", ["split"], ["same"]),
+        node("SequenceAt", ["split", "i"], ["element"]),
+        node("Identity", ["in"], ["copy"]),
+        node("Anything", ["x"], ["declared"]),
+        ifNode("typed", body("s", sequence("s"))),
+        ifNode("untyped", body("s", { name: "s" })),
+      ],
+      output: [value("element", 1)],
+    });
+    expect(model.taps.filter(({ tensor }) => tensor).map(({ name }) => name)).toEqual(["element"]);
+    expect(model.taps).toHaveLength(7);
+  });
+
   const doubled = [{ name: "w" }, { name: "w" }].map((w) => ({ ...w, dims: [0], data_type: 1 }));
   it.each<[string, Uint8Array, RegExp]>([
     ["an empty file", new Uint8Array(0), /0 bytes without a graph; is it an ONNX model\?/],

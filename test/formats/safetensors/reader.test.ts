@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { sourceFromBytes } from "../../../src/formats/byte-source.js";
+import { type ByteSource, sourceFromBytes } from "../../../src/formats/byte-source.js";
 import { openSafetensors, safetensorsFrom } from "../../../src/formats/safetensors/reader.js";
 import { readTensor } from "../../../src/formats/tensor-file.js";
 import { safetensorsBytes, withHeader } from "./write-safetensors.js";
@@ -171,6 +171,20 @@ describe("safetensors", () => {
     expect(() => read(bytes)).toThrow(expect.objectContaining({ name: "InputError" }));
   });
 
+  it("reads the header at opening, and of the values exactly those that are asked for", () => {
+    const big = { dtype: "F32", shape: [1000], bytes: new Uint8Array(4000) };
+    const bytes = safetensorsBytes([
+      { name: "a", ...big },
+      { name: "b", ...big },
+    ]);
+    const { source, ranges } = watched(sourceFromBytes(bytes, "x"));
+    const file = safetensorsFrom(source);
+    expect(Math.max(...ranges.map(([, end]) => end))).toBe(bytes.length - 8000);
+    ranges.length = 0;
+    readTensor(file.get("b"), "x");
+    expect(ranges).toEqual([[bytes.length - 4000, bytes.length]]);
+  });
+
   it("refuses a folder and a missing file", () => {
     expect(() => openSafetensors(folder)).toThrow(/is a folder, expected a file/);
     expect(() => openSafetensors(join(folder, "none"))).toThrow(/no such file/);
@@ -197,6 +211,16 @@ describe("safetensors", () => {
     );
   });
 });
+
+/** A source and the ranges `[begin, end)` that were read from it. */
+function watched(inner: ByteSource): { source: ByteSource; ranges: [number, number][] } {
+  const ranges: [number, number][] = [];
+  const read: ByteSource["read"] = (offset, length, field) => {
+    ranges.push([offset, offset + length]);
+    return inner.read(offset, length, field);
+  };
+  return { source: { ...inner, read }, ranges };
+}
 
 /** A file of one F32 tensor of 32 bytes, with one field of its header replaced. */
 function entry({ dtype = "F32", shape = "[8]", offsets = "[0,32]" }): Uint8Array {
