@@ -37,7 +37,7 @@ export class Layer {
   readonly trainable: boolean;
   readonly variables: Variable[] = [];
   /** Layers inside, by the name of the attribute under which Keras 3 stores their weights. */
-  readonly children = new Map<string, Layer>();
+  readonly children: Map<string, Layer> = new Map<string, Layer>();
   readonly #config: JsonObject;
   readonly #source: string;
   readonly #known = new Set<string>();
@@ -118,6 +118,11 @@ export class Layer {
   /** Keys that change nothing here. */
   ignore(...keys: readonly string[]): void {
     for (const key of keys) this.#known.add(key);
+  }
+
+  /** All of the configuration, unread. */
+  configuration(): JsonObject {
+    return this.#config;
   }
 
   raw(key: string): Json | undefined {

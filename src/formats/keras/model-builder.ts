@@ -43,7 +43,7 @@ export class ModelLayer {
 
 /** Turns calls of layers into operations. */
 export class ModelBuilder {
-  readonly ops = new Ops();
+  readonly ops: Ops = new Ops();
   readonly built: BuiltLayer[] = [];
   readonly #source: string;
   readonly #ids = new Set<string>();
