@@ -179,7 +179,8 @@ describe("safetensors", () => {
     ]);
     const { source, ranges } = watched(sourceFromBytes(bytes, "x"));
     const file = safetensorsFrom(source);
-    expect(Math.max(...ranges.map(([, end]) => end))).toBe(bytes.length - 8000);
+    // The first bytes tell an HTML page from a model, whatever the length of the header.
+    expect(Math.max(...ranges.map(([, end]) => end))).toBe(512);
     ranges.length = 0;
     readTensor(file.get("b"), "x");
     expect(ranges).toEqual([[bytes.length - 4000, bytes.length]]);
