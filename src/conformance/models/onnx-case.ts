@@ -114,7 +114,7 @@ async function runModel(
         new ort.Tensor(dtype as "float32", data as Float32Array, [...shape]),
       ]),
     );
-    const results = await session.run(feeds);
+    const results = await session.run(feeds, [...new Set(outputs.values())]);
     return new Map(
       [...outputs].map(([name, output]) => [name, tensorFrom(results[output] as ort.Tensor)]),
     );

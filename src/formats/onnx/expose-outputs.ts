@@ -1,6 +1,7 @@
 import { InputError } from "../../errors.js";
 import type { OnnxModel } from "./model-reader.js";
 import { narrowValues } from "./narrow-values.js";
+import { nonTensorValues } from "./non-tensor-values.js";
 import {
   encodeModel,
   type GraphProto,
@@ -13,7 +14,11 @@ import {
 /** A model that returns more of its values. */
 export interface ExposedModel {
   readonly bytes: Uint8Array;
-  /** Value of the original → output of this model that holds it. Another name means: through a cast to float32. */
+  /**
+   * Value of the original → output of this model that holds it. Another name means: through a cast to
+   * float32. Outputs of the original that are no tensors are left out: a run that asks for one fails
+   * in ONNX Runtime's binding, so ask for these by name.
+   */
   readonly outputs: ReadonlyMap<string, string>;
   /** Input of the original → input of this model, where it is given as float32 and cast to the original's type. */
   readonly castInputs: ReadonlyMap<string, string>;
@@ -31,19 +36,19 @@ export function exposeOutputs(model: OnnxModel, names: readonly string[]): Expos
   const graph = model.proto.graph ?? {};
   refuseUnknown(model, names);
   const narrow = narrowValues(graph);
+  const nonTensors = nonTensorValues(graph);
   const own = (graph.output ?? []).map(({ name }) => name ?? "");
+  const wanted = [...new Set([...own, ...names])].filter((name) => !nonTensors.has(name));
   const casts = castsOf(
     graph,
-    [...new Set([...own, ...names])].filter((name) => narrow.has(name)),
+    wanted.filter((name) => narrow.has(name)),
   );
   const castInputs = castsInto(
     graph,
     model.inputs.map(({ name }) => name).filter((name) => narrow.has(name)),
   );
   const renamed = new Map(casts.map(({ from, to }) => [from, to]));
-  const outputs = new Map(
-    [...new Set([...own, ...names])].map((name) => [name, renamed.get(name) ?? name]),
-  );
+  const outputs = new Map(wanted.map((name) => [name, renamed.get(name) ?? name]));
   const added: GraphProto = {
     node: casts.map((cast) => castNode(cast, ONNX_TYPE.float)),
     output: [...outputs].filter(([name, to]) => name !== to || !own.includes(name)).map(outputOf),
@@ -61,12 +66,12 @@ function outputOf([, name]: readonly [string, string]): ValueInfoProto {
 }
 
 function refuseUnknown(model: OnnxModel, names: readonly string[]): void {
-  const known = new Set(model.taps.map(({ name }) => name));
+  const known = new Set(model.taps.filter(({ tensor }) => tensor).map(({ name }) => name));
   const unknown = names.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     throw new InputError(
       "name",
-      `${model.name}: no node of its main graph makes ${unknown.map((name) => `"${name}"`).join(", ")}`,
+      `${model.name}: no node of its main graph makes a tensor ${unknown.map((name) => `"${name}"`).join(", ")}`,
     );
   }
 }

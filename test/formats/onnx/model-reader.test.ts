@@ -288,10 +288,10 @@ describe("external data", () => {
 });
 
 describe("exposeOutputs", () => {
-  const run = async (bytes: Uint8Array, feeds: Record<string, ort.Tensor>) => {
+  const run = async (bytes: Uint8Array, feeds: Record<string, ort.Tensor>, names?: string[]) => {
     const options = { graphOptimizationLevel: "disabled", logSeverityLevel: 3 } as const;
     const session = await ort.InferenceSession.create(bytes, options);
-    const results = await session.run(feeds);
+    const results = await (names ? session.run(feeds, names) : session.run(feeds));
     await session.release();
     return Object.fromEntries(
       Object.entries(results).map(([name, t]) => [name, [...(t.data as Float32Array)]]),
@@ -313,8 +313,26 @@ describe("exposeOutputs", () => {
     const x = new ort.Tensor("float32", [1, -2], [2]);
     expect(await run(exposed.bytes, { x })).toEqual({ y: [1, 2], a: [-1, 2] });
     expect(() => exposeOutputs(model, ["x", "q"])).toThrow(
-      /no node of its main graph makes "x", "q"/,
+      /no node of its main graph makes a tensor "x", "q"/,
     );
+  });
+
+  it("leaves sequences out, so that the tensors beside them can be asked for", async () => {
+    const type = { sequence_type: { elem_type: { tensor_type: { elem_type: 1 } } } };
+    const model = read({
+      input: [value("x", 1, [1])],
+      node: [
+        node("SequenceConstruct", ["x"], ["q"]),
+        node("Neg", ["x"], ["n"]),
+        node("Abs", ["n"], ["y"]),
+      ],
+      output: [{ name: "q", type }, value("y", 1)],
+    });
+    const { bytes, outputs } = exposeOutputs(model, ["n"]);
+    expect([...outputs.keys()]).toEqual(["y", "n"]);
+    const x = new ort.Tensor("float32", [3], [1]);
+    expect(await run(bytes, { x }, [...outputs.values()])).toEqual({ y: [3], n: [-3] });
+    expect(() => exposeOutputs(model, ["q"])).toThrow(/makes a tensor "q"/);
   });
 
   it("passes bfloat16 values, inputs and outputs through casts", async () => {
