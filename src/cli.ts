@@ -100,6 +100,8 @@ async function runProcess(): Promise<void> {
     signal: controller.signal,
   });
   process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  // Whatever is still winding down in a run that was given up need not be waited for.
+  if (controller.signal.aborted) process.exit();
 }
 
 const started = process.argv[1];

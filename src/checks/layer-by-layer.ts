@@ -44,6 +44,8 @@ class LayerByLayerCheck {
   readonly #resolved: ResolvedOptions;
   #threads: PortThread[] = [];
   #process: OnnxRuntimeProcess | undefined;
+  #starting: Promise<OnnxRuntimeProcess> | undefined;
+  #closed = false;
   #weights: OpenedWeights | undefined;
   readonly #memory = new MemoryWatch(() => [this.#process?.pid]);
   readonly #timings = { read: 0, lower: 0, reference: 0, port: 0, compare: 0 };
@@ -67,10 +69,12 @@ class LayerByLayerCheck {
     };
   }
 
+  /** Ends everything, even what was still being started when the run was aborted. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#memory.stop();
     await Promise.all(this.#threads.map((thread) => thread.close()));
-    await this.#process?.close();
+    await (await this.#starting?.catch(() => undefined))?.close();
     this.#weights?.store.close();
   }
 
@@ -88,7 +92,9 @@ class LayerByLayerCheck {
     const input = await this.#timed("read", () =>
       readInputs(resolved.inputs, inputShape(original), { letterbox: resolved.letterbox }),
     );
-    this.#process = await OnnxRuntimeProcess.start(weights.store.description);
+    this.#refuseWhenClosed();
+    this.#starting = OnnxRuntimeProcess.start(weights.store.description);
+    this.#process = await this.#starting;
     const facts = await (this.#threads[0] as PortThread).facts;
     const architecture = partOf(original, weights);
     return {
@@ -212,7 +218,13 @@ class LayerByLayerCheck {
     return this.#resolved.mode === "both" ? ["isolated", "cumulative"] : [this.#resolved.mode];
   }
 
+  /** An aborted run goes on until its next await: it must start nothing that nobody would end. */
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new Error("the run was aborted");
+  }
+
   #thread(): PortThread {
+    this.#refuseWhenClosed();
     prepareBackend(this.#resolved.backend);
     const name = this.#resolved.model;
     const kind = /[\\/]|\.[mc]?[jt]s$/.test(name) ? "file" : "built-in";

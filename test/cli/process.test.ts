@@ -67,7 +67,9 @@ describe("the command as a process", () => {
   });
 
   it("on Ctrl-C ends with 130 within seconds and leaves neither files nor processes behind", async () => {
-    const before = readdirSync(folder);
+    // The loader of TypeScript keeps its own cache beside.
+    const files = () => readdirSync(folder).filter((name) => !name.startsWith("tsx-"));
+    const before = files();
     const json = join(folder, "interrupted.json");
     let interrupted: { readonly children: readonly number[]; readonly at: number } | undefined;
     const { status, out, err } = await start(
@@ -84,7 +86,7 @@ describe("the command as a process", () => {
     );
     expect({ status, out, err }).toEqual({ status: 130, out: "", err: "difftest: interrupted\n" });
     expect(performance.now() - (interrupted?.at ?? 0)).toBeLessThan(10_000);
-    expect(readdirSync(folder)).toEqual(before);
+    expect(files()).toEqual(before);
     expect(interrupted?.children.filter((child) => existsSync(`/proc/${child}`))).toEqual([]);
   });
 });
