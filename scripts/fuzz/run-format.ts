@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { FuzzOrder, FuzzReport } from "./worker.js";
 
 /** A file that was not answered with a value or one clear error. */
-export interface Finding {
+interface Finding {
   readonly k: number;
   readonly kind: "hang" | "crash" | "unclean" | "memory";
   readonly detail: string;

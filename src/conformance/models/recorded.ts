@@ -5,7 +5,7 @@ import { openZip } from "../../formats/zip/zip-reader.js";
 import type { AnyTensor } from "../../tensor/tensor.js";
 
 /** An array as NumPy stored it: for comparisons bit for bit, of types no tensor has too. */
-export interface RecordedArray {
+interface RecordedArray {
   /** NumPy's code without byte order: `f4`, `c8`, `b1`. */
   readonly code: string;
   readonly shape: readonly number[];

@@ -31,7 +31,7 @@ export function storedDifference(
 }
 
 /** The words of an {@link InputError}; anything else is a fault of ours and is thrown on. */
-export function refusal(error: unknown): string {
+function refusal(error: unknown): string {
   if (error instanceof InputError) return error.message;
   throw error;
 }

@@ -17,7 +17,7 @@ import {
 import { tensorsInside } from "./tensors-inside.js";
 
 /** A value that enters or leaves the model. */
-export interface OnnxValue {
+interface OnnxValue {
   readonly name: string;
   /** Null when it is no tensor, or of a type unknown here. */
   readonly dtype: StoredDType | null;
@@ -29,7 +29,7 @@ export interface OnnxValue {
 }
 
 /** One output of a node of the main graph: a place that can be tapped. */
-export interface OnnxTap {
+interface OnnxTap {
   /** The value's name, unique in the graph. */
   readonly name: string;
   /** Position of the node in the graph. */

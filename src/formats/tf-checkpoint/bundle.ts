@@ -111,7 +111,7 @@ function shardCount(key: Uint8Array, value: Uint8Array, name: string): number {
 }
 
 /** Names are UTF-8; anything else could make two names one. */
-export function nameFromKey(key: Uint8Array, source: string): string {
+function nameFromKey(key: Uint8Array, source: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(key);
   } catch (cause) {

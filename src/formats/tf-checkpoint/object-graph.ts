@@ -9,7 +9,7 @@ export const OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH";
  *
  * @see tensorflow/core/protobuf/trackable_object_graph.proto
  */
-export interface GraphNode {
+interface GraphNode {
   /** Attribute name → position of the object in the list; an object may have several parents. */
   readonly children: ReadonlyMap<string, number>;
   readonly attributes: readonly GraphAttribute[];
@@ -17,7 +17,7 @@ export interface GraphNode {
 }
 
 /** One tensor of an object. */
-export interface GraphAttribute {
+interface GraphAttribute {
   /** `VARIABLE_VALUE` for a variable. */
   readonly name: string;
   /** The variable's own name (`conv/kernel`). */
@@ -27,7 +27,7 @@ export interface GraphAttribute {
 }
 
 /** An optimizer's variable for another variable; nodes by position. */
-export interface GraphSlot {
+interface GraphSlot {
   readonly original: number;
   readonly slot: string;
   readonly node: number;

@@ -1,7 +1,7 @@
 import protobuf from "protobufjs/minimal.js";
 import { InputError } from "../../errors.js";
 
-export type Reader = protobuf.Reader;
+type Reader = protobuf.Reader;
 
 /** How a field is stored; any other wire type means that the message is another one, or damaged. */
 const WIRE_TYPE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 };

@@ -5,7 +5,7 @@ import { crc32c, maskedCrc32c } from "./crc32c.js";
 import { snappyDecompress } from "./snappy.js";
 
 /** One entry of a table. Keys are bytes and sorted as such. */
-export interface TableEntry {
+interface TableEntry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
