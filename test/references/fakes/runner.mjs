@@ -1,6 +1,6 @@
 // A small runner that misbehaves on demand: `node runner.mjs BEHAVIOUR`. Without one it keeps to the protocol.
 // Its model has one input of four numbers and one tap that doubles them.
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 
 const behaviour = process.argv[2] ?? "good";
 const send = (fields, ...bytes) => {
@@ -127,7 +127,7 @@ const MISBEHAVIOURS = {
   },
   "closes its output": () => {
     process.stdout.destroy();
-    import("node:fs").then(({ closeSync }) => closeSync(1));
+    closeSync(1);
     setInterval(() => undefined, 1000);
   },
   fails: (id) => send({ id, ok: false, error: { code: "failed", message: "out of memory" } }),
