@@ -98,6 +98,7 @@ export interface BuildContext {
 /** The outputs of a port by name; only needed when they are not taps. */
 export type PortOutputs =
   | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: a forward without return statement is meant
   | void
   | PortTensor
   | readonly PortTensor[]
