@@ -42,7 +42,7 @@ export const FUNCTION_ERRORS: Readonly<Record<Computer, ErrorTable>> = {
     tanh: { ulp: 2.6, absolute: 0 },
     logistic: { ulp: 4.1, absolute: 7.5e-11 },
     softplus: { ulp: 2, absolute: 3.6e-12 },
-    mish: { ulp: 4.5, absolute: 6.8e-12 },
+    mish: { ulp: 6.5, absolute: 6.8e-12 },
     swish: { ulp: 4.4, absolute: 1.1e-10 },
     gelu: { ulp: 1.9, absolute: 7.7e-8 },
     elu: { ulp: 1.5, absolute: 3e-8 },
@@ -53,7 +53,7 @@ export const FUNCTION_ERRORS: Readonly<Record<Computer, ErrorTable>> = {
     tanh: { ulp: 1, absolute: 0 },
     logistic: { ulp: 2, absolute: 8.1e-15 },
     softplus: { ulp: 1.1, absolute: 4.2e-13 },
-    mish: { ulp: 4.5, absolute: 6e-12 },
+    mish: { ulp: 5.1, absolute: 2.3e-10 },
     swish: { ulp: 2.4, absolute: 1.1e-10 },
     gelu: { ulp: 2.2, absolute: 7.7e-8 },
     elu: { ulp: 1.5, absolute: 3e-8 },
@@ -64,7 +64,7 @@ export const FUNCTION_ERRORS: Readonly<Record<Computer, ErrorTable>> = {
     tanh: { ulp: 4.8, absolute: 0 },
     logistic: { ulp: 6.7, absolute: 1.7e-11 },
     softplus: { ulp: 4.3, absolute: 3.8e-10 },
-    mish: { ulp: 5.9, absolute: 1.8e-10 },
+    mish: { ulp: 7.8, absolute: 1.8e-10 },
     swish: { ulp: 7.3, absolute: 1.4e-11 },
     gelu: { ulp: 3.3, absolute: 6.6e-7 },
     elu: { ulp: 0, absolute: 6.7e-8 },
@@ -73,7 +73,7 @@ export const FUNCTION_ERRORS: Readonly<Record<Computer, ErrorTable>> = {
 };
 
 /** Of a function that no table has: as bad as the worst that was measured. */
-const WORST: MeasuredError = { ulp: 7.3, absolute: 6.6e-7 };
+const WORST: MeasuredError = { ulp: 7.8, absolute: 6.6e-7 };
 
 /**
  * The error of both sides together, a function of the transcendental's name.
