@@ -1,8 +1,8 @@
 import { layerCoverage } from "../architecture/ancestry.js";
 import type { Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
-import { findCause } from "../localize/find-cause.js";
-import { type Judgement, judge } from "../localize/judge.js";
+import { CauseBudget, type CauseInput, findCause } from "../localize/find-cause.js";
+import { between, type Judgement, judge } from "../localize/judge.js";
 import type { PortRun } from "../record/port-thread.js";
 import type { TapRecord } from "../record/recorder.js";
 import type { PlannedTap } from "../references/tap-plan.js";
@@ -28,7 +28,7 @@ export type Assembled = Omit<LayerByLayerResult, "timings" | "memory">;
 /** Turns what was recorded into verdicts, faults and coverage. */
 export async function assembleResult(session: Session, recorded: Recorded): Promise<Assembled> {
   const { resolved, original, options } = session;
-  refuseIgnoredReturn(recorded);
+  refuseIgnoredReturn(session, recorded);
   const selected = original.architecture.operations.filter(({ id }) => resolved.wantsTap(id));
   const isolated =
     recorded.isolated === null ? null : await isolatedTaps(session, recorded, selected);
@@ -91,6 +91,7 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
       ...session.weights.warnings,
       ...session.input.warnings,
       ...(drift?.warnings ?? []),
+      ...stopWarnings(recorded),
     ],
   };
 }
@@ -106,6 +107,7 @@ async function isolatedTaps(
   const planned = new Map(recorded.prepared.plan.taps.map((tap) => [tap.id, tap]));
   const taps: TapResult[] = [];
   const faults: Fault[] = [];
+  const budget = new CauseBudget();
   for (const operation of selected) {
     const plan = planned.get(operation.id);
     const record = records.get(operation.id) ?? null;
@@ -114,7 +116,7 @@ async function isolatedTaps(
     const result = tapResult(operation, plan, "isolated", record, decision);
     taps.push(result);
     if (result.verdict !== "same" && result.verdict !== "not-exercised") {
-      const cause = await causeOf(session, recorded, operation, plan, record, result);
+      const cause = await causeOf(session, recorded, operation, plan, record, result, budget);
       faults.push({ ...modelFault(session, result, decision), cause });
     }
   }
@@ -203,19 +205,44 @@ async function causeOf(
   plan: PlannedTap,
   record: TapRecord,
   { verdict }: TapResult,
+  budget: CauseBudget,
 ): Promise<string | null> {
   if (verdict !== "differs" || record.values === null) return null;
+  const known = knownBefore(session, recorded, plan);
+  const wrong = wrongWeights(
+    session,
+    recorded,
+    between(session.original.architecture, operation, known),
+  );
+  if (wrong.length > 0) return `its weights are not those of the file: ${wrong.join(", ")}`;
   const taps = new Set(recorded.prepared.plan.taps.map(({ id }) => id));
-  return await findCause(session.reference, {
+  const input: CauseInput = {
     architecture: session.original.architecture,
     operation,
-    known: knownBefore(session, recorded, plan),
+    known,
     actual: record.values,
     expected: valueOfTap(session, recorded, operation.id),
     bound: boundOfTap(session, plan),
     weight: (name) => session.weights.store.read(name),
     valueOf: (id) => (taps.has(id) ? valueOfTap(session, recorded, id) : undefined),
-  });
+  };
+  return await findCause(session.reference, input, budget);
+}
+
+/** Weights of some operations that the port holds with other values than the file's, where that is known. */
+function wrongWeights(
+  session: Session,
+  recorded: Recorded,
+  operations: readonly string[],
+): string[] {
+  const names = new Set(
+    session.original.architecture.operations
+      .filter(({ id }) => operations.includes(id))
+      .flatMap(({ weights }) => Object.values(weights)),
+  );
+  return weightsOf(session, recorded.isolated as PortRun)
+    .filter(({ name, state }) => names.has(name) && (state === "differs" || state === "shape"))
+    .map(({ name }) => name);
 }
 
 /** What the port computed a tap from: the taps before it and the network's input. */
@@ -349,7 +376,8 @@ function coverageFaults(session: Session, coverage: Coverage, run: PortRun): Fau
     cause: null,
     reproduce,
   }));
-  if (run.weightsFault !== null) return faults;
+  // A run that ended early says nothing of the taps behind its end.
+  if (run.weightsFault !== null || run.stopped !== null) return faults;
   for (const id of coverage.uncovered) {
     const layer = session.original.architecture.layers.find((one) => one.id === id);
     faults.push({
@@ -402,19 +430,43 @@ function driftFaults(
       component: only ? "model" : "integration",
       layer: first.layer,
       place: first.id,
-      evidence: `${wrong.length} taps of the cumulative run are off, the first by max abs ${format(first.maxAbs)}; ${only ? "run --mode isolated to see which layer" : "every layer alone is right: what lies between them is not"}`,
+      evidence: `${wrong.length} taps of the cumulative run are off, the first by ${first.maxAbs === null ? first.notes.join("; ") : `max abs ${format(first.maxAbs)}`}; ${only ? "run --mode isolated to see which layer" : "every layer alone is right: what lies between them is not"}`,
       cause: null,
       reproduce: commandLine(session.options, { mode: "both" }),
     },
   ];
 }
 
-function refuseIgnoredReturn({ isolated }: Recorded): void {
-  const ignored = isolated?.ignored ?? [];
+function stopWarnings({ isolated, cumulative }: Recorded): string[] {
+  return (["isolated", "cumulative"] as const).flatMap((mode) => {
+    const stopped = { isolated, cumulative }[mode]?.stopped ?? null;
+    return stopped === null ? [] : [`${mode} run: ${stopped}; what comes after was not compared`];
+  });
+}
+
+function refuseIgnoredReturn(session: Session, recorded: Recorded): void {
+  const ignored = (recorded.isolated?.ignored ?? []).filter(
+    (name) => session.facts.runtime === "tfjs" || !explained(recorded, name),
+  );
   if (ignored.length === 0) return;
   throw new InputError(
     "port",
     `tap "${ignored[0]}": the port goes on with its own tensor, not with the one tap returns` +
       `${ignored.length > 1 ? ` (and at ${ignored.length - 1} more taps)` : ""}; write x = tap("${ignored[0]}", x), or run --mode cumulative`,
   );
+}
+
+/**
+ * Of a plain port one only knows that it never read what a tap returned. If a tap that should follow
+ * from it is wrong, the port reads another layer by mistake, and that is the fault to tell.
+ */
+function explained({ isolated, alignment, prepared }: Recorded, name: string): boolean {
+  const id = alignment.pairs[name] ?? name;
+  const readers = prepared.plan.taps.filter(({ frontier }) => frontier.includes(id));
+  const suspicious = new Set(
+    (isolated?.taps ?? [])
+      .filter(({ compared }) => compared === null || compared.suspicious)
+      .map((record) => record.id),
+  );
+  return readers.some((tap) => suspicious.has(tap.id));
 }

@@ -3,7 +3,7 @@ import type { Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
 import { readInputs } from "../inputs/read-inputs.js";
 import type { PortJob } from "../record/port-messages.js";
-import { PortThread } from "../record/port-thread.js";
+import { type PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
 import { type PreparedTaps, prepareTaps } from "../references/onnxruntime/prepare-taps.js";
@@ -114,7 +114,7 @@ class LayerByLayerCheck {
   async #record(session: Session): Promise<Recorded> {
     const layers = session.original.architecture.layers.map(({ id }) => id);
     const first = await this.#attempt(session, layers, { by: "id", pairs: {} });
-    const run = first.cumulative ?? first.isolated;
+    const run = longest(first);
     const names = (run?.taps ?? []).map(({ name }) => name);
     const alignment = alignTaps(
       session.original.architecture,
@@ -277,6 +277,12 @@ function inputShape(original: Original): readonly number[] {
   if (shape === undefined)
     throw new InputError("format", `${original.name}: the network has no input`);
   return shape;
+}
+
+/** The run that showed most taps: a cumulative one may have ended early. */
+function longest({ isolated, cumulative }: Recorded): PortRun | null {
+  if (isolated === null || cumulative === null) return isolated ?? cumulative;
+  return isolated.taps.length > cumulative.taps.length ? isolated : cumulative;
 }
 
 /** Whether a run ended before it had shown all its taps. */

@@ -5,7 +5,7 @@ import type {
   EmbeddedReference,
   KnownValues,
 } from "../references/onnxruntime/embedded-reference.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { sizeOf, type Tensor } from "../tensor/tensor.js";
 import { between } from "./judge.js";
 import { activationMistakes } from "./mistakes/activation.js";
 import { batchNormMistakes } from "./mistakes/batch-norm.js";
@@ -56,12 +56,21 @@ export interface CauseInput {
   readonly valueOf: (id: string) => Tensor | undefined;
 }
 
-/** Longest search for one fault, in milliseconds. */
-const LIMIT_MS = 8000;
+/** Multiplications (about) that the search for one fault may cost: some seconds. Never a time: the same run must find the same. */
+const FAULT_WORK = 5e10;
+/** What all searches of a run may cost together: where every layer is wrong, the first ones tell why. */
+const RUN_WORK = 2e11;
+/** What trying a mistake costs whatever the size of the layer: a graph is made and loaded. */
+const TRIAL_WORK = 2e8;
 /** A cause must make the difference vanish: what is left may be this part of it, by root mean square. */
 const REST = 0.01;
 /** Layers whose values are tried in place of a right input: the nearest ones. */
 const NEIGHBOURS = 12;
+
+/** What the searches of one run may still cost. */
+export class CauseBudget {
+  left: number = RUN_WORK;
+}
 
 /**
  * Tries what porters get wrong: each mistake is an edit of the layer, run in the reference on the
@@ -70,8 +79,9 @@ const NEIGHBOURS = 12;
 export async function findCause(
   reference: EmbeddedReference,
   input: CauseInput,
+  budget: CauseBudget,
 ): Promise<string | null> {
-  const started = performance.now();
+  if (budget.left <= 0) return null;
   const scale = input.expected.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   const floor = 1e-5 * scale;
   const close = (a: number, e: number, at: number) =>
@@ -81,9 +91,13 @@ export async function findCause(
   let best: { readonly cause: string; readonly rest: number } | undefined;
   const parts = between(input.architecture, input.operation, input.known);
   const values = await innerValues(reference, input, parts);
+  const trial = TRIAL_WORK + workOf(input, parts);
+  let left = Math.min(FAULT_WORK, budget.left);
   for (const id of parts.toReversed()) {
     for (const mistake of mistakesIn(input, id, values)) {
-      if (performance.now() - started > LIMIT_MS) break;
+      if (left < trial) break;
+      left -= trial;
+      budget.left -= trial;
       const value = await tryMistake(reference, input, parts, mistake);
       if (value === undefined) continue;
       const rest = rms(input.actual, value.data) / before;
@@ -93,6 +107,22 @@ export async function findCause(
   }
   if (best === undefined) return moved ?? null;
   return best.cause;
+}
+
+/** Multiplications (about) to compute some operations once. */
+function workOf({ architecture }: CauseInput, ids: readonly string[]): number {
+  const shapes = new Map([
+    ...architecture.inputs.map(({ name, shape }) => [name, shape] as const),
+    ...architecture.operations.map(({ id, shape }) => [id, shape] as const),
+  ]);
+  return architecture.operations
+    .filter(({ id }) => ids.includes(id))
+    .reduce((sum, operation) => {
+      const inputs = operation.inputs.map((id) => shapes.get(id) ?? []);
+      return (
+        sum + sizeOf(operation.shape) * familyOf(operation.kind).cost(operation as never, inputs)
+      );
+    }, 0);
 }
 
 /** The reference's values of the steps between the known taps and the faulty one. */

@@ -18,7 +18,7 @@ export interface PortStart {
 
 /** One run of the port. */
 export interface PortJob {
-  readonly mode: "isolated" | "cumulative" | "dry";
+  readonly mode: "isolated" | "cumulative";
   readonly context: BuildContext;
   readonly weights: WeightStoreDescription;
   /** Whether the port's variables are read back and compared with the file. */
@@ -71,7 +71,8 @@ export type FromPort =
     }
   | {
       readonly type: "failed";
-      readonly kind: "input" | "unavailable" | "weights" | "reference" | "bug";
+      /** `forward`: the port's own exception while it ran, after the taps sent so far. */
+      readonly kind: "input" | "forward" | "unavailable" | "weights" | "reference" | "bug";
       readonly code: string;
       readonly message: string;
       readonly stack: string;

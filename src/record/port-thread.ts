@@ -20,6 +20,11 @@ export interface PortRun {
   readonly ignored: readonly string[];
   /** Weights that each tap depends on; empty for ports without TensorFlow.js. */
   readonly provenance: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Set where the port threw an exception after it had tapped a wrong shape: what it computes from that may well
+   * not fit together. The taps before it count.
+   */
+  readonly stopped: string | null;
   /** Set where a weight was asked for that the original has not, or not so: a fault, and the run ended there. */
   readonly weightsFault: { readonly weight: string; readonly message: string } | null;
   readonly buildMs: number;
@@ -81,7 +86,7 @@ export class PortThread {
             pipeline = message.record;
             return;
           case "done":
-            resolve({ ...message, taps, weights, pipeline, weightsFault: null });
+            resolve({ ...message, taps, weights, pipeline, stopped: null, weightsFault: null });
             return;
           case "failed":
             if (message.kind === "weights") {
@@ -89,7 +94,10 @@ export class PortThread {
                 weight: message.code,
                 message: message.message + message.place,
               };
-              resolve({ ...empty, taps, weights, pipeline, weightsFault });
+              resolve({ ...empty, taps, weights, pipeline, stopped: null, weightsFault });
+            } else if (message.kind === "forward" && taps.some(hasWrongShape)) {
+              const stopped = message.message + message.place;
+              resolve({ ...empty, taps, weights, pipeline, stopped, weightsFault: null });
             } else reject(errorOf(message));
             return;
           case "facts":
@@ -107,9 +115,14 @@ export class PortThread {
   }
 }
 
+function hasWrongShape({ id, compared }: TapRecord): boolean {
+  return id !== null && compared === null;
+}
+
 function errorOf(message: FromPort & { type: "failed" }): Error {
   const text = message.message + message.place;
-  if (message.kind === "input") return new InputError(message.code as InputError["code"], text);
+  if (message.kind === "input" || message.kind === "forward")
+    return new InputError(message.code as InputError["code"], text);
   if (message.kind === "unavailable" || message.kind === "reference") {
     return new UnavailableError(message.code as UnavailableError["code"], text);
   }

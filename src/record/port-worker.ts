@@ -28,6 +28,9 @@ import { ReferenceGone, TapRecorder } from "./recorder.js";
 import { tensorFor, valuesOf } from "./tensor-kinds.js";
 import { TfObserver } from "./tf-observer.js";
 
+/** An exception that the port threw while it ran. */
+class ForwardError extends InputError {}
+
 const parent = parentPort;
 if (parent === null) throw new Error("port-worker is started as a worker thread only");
 const start = workerData as PortStart;
@@ -168,7 +171,7 @@ function afterTap(error: unknown, last: string | undefined): unknown {
   )
     return error;
   const where = last === undefined ? "before its first tap" : `after tap "${last}"`;
-  return new InputError(
+  return new ForwardError(
     "port",
     `${start.source.name}: forward failed ${where}: ${oneLine(error)}`,
     { cause: error },
@@ -183,8 +186,10 @@ function failure(error: unknown): FromPort {
   if (error instanceof ReferenceGone)
     return { ...base, kind: "reference", code: "reference-crashed" };
   if (error instanceof UnavailableError) return { ...base, kind: "unavailable", code: error.code };
-  if (error instanceof InputError)
-    return { ...base, kind: "input", code: error.code, place: placeOf(error.cause ?? error) };
+  if (error instanceof InputError) {
+    const kind = error instanceof ForwardError ? "forward" : "input";
+    return { ...base, kind, code: error.code, place: placeOf(error.cause ?? error) };
+  }
   if (start.source.kind === "file") {
     const message = `${start.source.name}: ${oneLine(error)}`;
     return { ...base, message, kind: "input", code: "port", place: placeOf(error) };

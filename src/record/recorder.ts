@@ -33,7 +33,7 @@ export interface TapRecord {
 
 /** Everything the recorder needs to know of a run. */
 export interface RecorderOptions {
-  readonly mode: "isolated" | "cumulative" | "dry";
+  readonly mode: "isolated" | "cumulative";
   readonly plan: TapPlan;
   readonly states: TapStates;
   readonly scratchFd: number;
@@ -56,7 +56,7 @@ export class TapRecorder {
   readonly #needed = new Set<string>();
   /** The tap that came last: where an exception in the port happened after. */
   last: string | undefined;
-  /** What the port was given back and what it had handed over, newest last: was the return value used? */
+  /** What a TensorFlow.js port was given back and what it had handed over, newest last: was the return value used? */
   readonly returned: {
     readonly name: string;
     readonly given: PortTensor;
@@ -99,9 +99,9 @@ export class TapRecorder {
     const tapLayout = options.layout ?? layout;
     const index = this.#index.get(this.#options.pairs[name] ?? name);
     const planned = index === undefined ? undefined : this.#options.plan.taps[index];
-    if (index === undefined || planned === undefined || mode === "dry") {
-      onTap({ ...this.#unpaired(name, values, tapLayout), id: planned?.id ?? null });
-      return mode === "isolated" && planned === undefined ? value : copyOf(value, values);
+    if (index === undefined || planned === undefined) {
+      onTap(this.#unpaired(name, values, tapLayout));
+      return mode === "isolated" ? value : copyOf(value, values);
     }
     for (const id of planned.frontier) this.#needed.add(id);
     const started = performance.now();
@@ -112,9 +112,9 @@ export class TapRecorder {
     });
     if (mode === "cumulative") return copyOf(value, values);
     const plain = tensorLike(value, expected.data, expected.shape);
-    const back = isTfTensor(plain) ? plain : this.#watched(name, plain, planned);
-    this.returned.push({ name, given: value, back });
-    return back;
+    if (!isTfTensor(plain)) return this.#watched(name, plain, planned);
+    this.returned.push({ name, given: value, back: plain });
+    return plain;
   }
 
   /** Taps of plain tensors from which a later tap follows and whose returned values nobody has read. */
@@ -126,13 +126,19 @@ export class TapRecorder {
   #watched(name: string, tensor: PortTensor, { id }: PlannedTap): PortTensor {
     const { data, ...rest } = tensor as PlainTensor;
     const unread = this.#unread.set(name, id);
-    return {
-      ...rest,
-      get data() {
+    return Object.defineProperty({ ...rest } as PlainTensor, "data", {
+      enumerable: true,
+      configurable: true,
+      get() {
         unread.delete(name);
+        // From now on a plain field: loops of the port read it for every value.
+        Object.defineProperty(this, "data", { value: data, enumerable: true, writable: true });
         return data;
       },
-    };
+      set(value: PlainTensor["data"]) {
+        Object.defineProperty(this, "data", { value, enumerable: true, writable: true });
+      },
+    });
   }
 
   /** The reference's values, in the tap's layout; sleeps until they are there. */
