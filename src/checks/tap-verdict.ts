@@ -25,7 +25,7 @@ export interface Decision {
 /** The entry of one reference tap in one mode; `record` is `null` when the port has no such tap. */
 export function tapResult(
   operation: Operation,
-  planned: PlannedTap,
+  planned: PlannedTap | null,
   mode: TapMode,
   record: TapRecord | null,
   decision: Decision,
@@ -48,7 +48,7 @@ export function tapResult(
     rmse: number(compared?.metrics.rmse),
     cosine: number(compared?.metrics.cosine),
     ratio: number(decision.ratio !== undefined ? decision.ratio : ratioOf(compared)),
-    worst: worst === null ? null : originalIndex(worst.index, planned),
+    worst: worst === null || planned === null ? null : originalIndex(worst.index, planned),
     bound: number(worst?.bound),
     actual: number(worst?.actual),
     expected: number(worst?.expected),
