@@ -10,6 +10,7 @@ import { between } from "./judge.js";
 import { activationMistakes } from "./mistakes/activation.js";
 import { batchNormMistakes } from "./mistakes/batch-norm.js";
 import { convMistakes } from "./mistakes/conv.js";
+import { denseMistakes } from "./mistakes/dense.js";
 import type { Mistake, Mistakes, Suspect } from "./mistakes/mistake.js";
 import {
   concatMistakes,
@@ -31,6 +32,7 @@ const MISTAKES: { readonly [K in OperationKind]?: Mistakes<K> } = {
   "batch-norm": batchNormMistakes,
   conv: convMistakes,
   concat: concatMistakes,
+  dense: denseMistakes,
   head: headMistakes,
   merge: mergeMistakes,
   pool: poolMistakes,
@@ -189,17 +191,16 @@ async function tryMistake(
   parts: readonly string[],
   mistake: Mistake,
 ): Promise<Tensor | undefined> {
-  const { operation: edited, weights } = mistake;
+  const { operation: edited, weights, shapes } = mistake;
   if (edited !== undefined && !fits(input, edited)) return undefined;
-  const architecture =
-    edited === undefined
-      ? input.architecture
-      : {
-          ...input.architecture,
-          operations: input.architecture.operations.map((one) =>
-            one.id === edited.id ? edited : one,
-          ),
-        };
+  const architecture = {
+    ...input.architecture,
+    operations: input.architecture.operations.map((one) => (one.id === edited?.id ? edited : one)),
+    weights: input.architecture.weights.map((spec) => ({
+      ...spec,
+      shape: shapes?.[spec.name] ?? spec.shape,
+    })),
+  };
   const known = new Map(input.known);
   for (const id of edited?.inputs ?? []) {
     const value = known.get(id) ?? input.valueOf(id);

@@ -38,6 +38,15 @@ export const batchNormMistakes: Mistakes<"batch-norm"> = (suspect) => {
         weights: { [named("scale")]: weight("bias").data, [named("bias")]: weight("scale").data },
       },
       {
+        cause: "scale and mean, bias and variance are exchanged",
+        weights: {
+          [named("scale")]: weight("mean").data,
+          [named("mean")]: weight("scale").data,
+          [named("bias")]: weight("variance").data,
+          [named("variance")]: weight("bias").data,
+        },
+      },
+      {
         cause: "scale is 1 everywhere: it was not loaded",
         weights: { [named("scale")]: filled("scale", 1) },
       },

@@ -1,7 +1,9 @@
+import type { OperationOf } from "../../architecture/architecture.js";
 import type { Pads } from "../../architecture/attributes.js";
 import { transpose } from "../../tensor/layout.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
-import { type Mistake, type Mistakes, withAttributes } from "./mistake.js";
+import { biasMistakes } from "./dense.js";
+import { type Mistake, type Mistakes, named, withAttributes } from "./mistake.js";
 
 /** Padding on the other sides, a kernel read in another order, a bias lost. */
 export const convMistakes: Mistakes<"conv"> = ({ operation, weight, faultyChannels }) => [
@@ -20,19 +22,36 @@ export const convMistakes: Mistakes<"conv"> = ({ operation, weight, faultyChanne
       weights: { [operation.weights["kernel"] ?? ""]: kernel.data },
     }),
   ),
-  ...(operation.weights["bias"] === undefined
-    ? []
-    : [
-        {
-          cause: "bias is 0 everywhere: it was not loaded",
-          weights: { [operation.weights["bias"]]: new Float32Array(weight("bias").data.length) },
-        },
-        {
-          cause: "bias is added twice",
-          weights: { [operation.weights["bias"]]: weight("bias").data.map((b) => 2 * b) },
-        },
-      ]),
+  ...groupMistakes(operation, weight("kernel")),
+  ...biasMistakes({ operation, weight }),
 ];
+
+/** Most values of a kernel that is spread over all input channels. */
+const MAX_SPREAD = 1 << 24;
+
+/** Groups that an importer does not know of: every filter reads all channels, or always the first ones. */
+function groupMistakes(operation: OperationOf<"conv">, kernel: Tensor): Mistake[] {
+  const { groups } = operation.attributes;
+  if (groups === 1 || kernel.data.length * groups > MAX_SPREAD) return [];
+  const [out = 1, inn = 1, height = 1, width = 1] = kernel.shape;
+  const name = named(operation, "kernel");
+  const spread = (repeated: boolean): Mistake => {
+    const data = new Float32Array(kernel.data.length * groups);
+    const filter = inn * height * width;
+    for (let o = 0; o < out; o++) {
+      for (let g = 0; g < (repeated ? groups : 1); g++)
+        data.set(kernel.data.subarray(o * filter, (o + 1) * filter), (o * groups + g) * filter);
+    }
+    const which = repeated ? "all channels" : `the first ${inn} channels`;
+    return {
+      cause: `groups are ignored: every filter reads ${which}, expected ${groups} groups`,
+      operation: withAttributes(operation, { groups: 1 }),
+      weights: { [name]: data },
+      shapes: { [name]: [out, inn * groups, height, width] },
+    };
+  };
+  return [spread(true), spread(false)];
+}
 
 /** Most channels that are tried in pairs. */
 const MAX_EXCHANGED = 6;

@@ -10,6 +10,8 @@ export interface Mistake {
   readonly operation?: Operation;
   /** Weights as the port may have read them, by name. */
   readonly weights?: Readonly<Record<string, Float32Array>>;
+  /** Shapes of those weights, where they are not the stored ones. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** What is at hand when mistakes are thought of. All values NCHW or flat. */
@@ -38,6 +40,11 @@ export function withAttributes<K extends OperationKind>(
     ...operation,
     attributes: { ...operation.attributes, ...attributes },
   } as unknown as Operation;
+}
+
+/** Name of an operation's weight by its role; empty when it has none. */
+export function named(operation: Operation, role: string): string {
+  return operation.weights[role] ?? "";
 }
 
 /** A number as people write it. */

@@ -1,4 +1,11 @@
-import type { Tensor } from "../../tensor/tensor.js";
+import { transpose } from "../../tensor/layout.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
+
+/** Whether a value is the other up to rounding; `at` is its place. */
+type Close = (a: number, e: number, at: number) => boolean;
+
+/** Smallest difference of a factor from 1 that is named: below, it is better told as what it is, a wrong constant. */
+const SMALLEST_SCALE = 0.01;
 
 /** Channels looked at when two values are matched. */
 const MAX_CHANNELS = 4096;
@@ -12,16 +19,49 @@ const MAX_CHANNELS = 4096;
 export function rearranged(
   actual: Float32Array,
   expected: Tensor,
-  close: (a: number, e: number, at: number) => boolean,
+  close: Close,
 ): string | undefined {
-  if (expected.shape.length !== 4) return undefined;
-  return exchangedChannels(actual, expected, close) ?? exchangedAxes(actual, expected, close);
+  const moved =
+    expected.shape.length === 4
+      ? (exchangedChannels(actual, expected, close) ??
+        exchangedAxes(actual, expected, close) ??
+        otherOrder(actual, expected, close))
+      : undefined;
+  return moved ?? scaled(actual, expected, close);
+}
+
+/** The memory of one order of axes under the shape of the other. */
+function otherOrder(actual: Float32Array, expected: Tensor, close: Close): string | undefined {
+  const [batch = 1, channels = 1, height = 1, width = 1] = expected.shape;
+  if (channels === 1 || height * width === 1) return undefined;
+  const asNhwc = tensor([batch, height, width, channels], expected.data);
+  const orders: (readonly [string, Tensor])[] = [
+    ["memory in NCHW order under an NHWC shape", transpose(asNhwc, [0, 3, 1, 2])],
+    ["memory in NHWC order under an NCHW shape", transpose(expected, [0, 2, 3, 1])],
+  ];
+  return orders.find(([, { data }]) =>
+    data.every((e, at) => close(actual[at] as number, e, at)),
+  )?.[0];
+}
+
+/** Every value times one factor: its own in the largest element, then held against all. */
+function scaled(actual: Float32Array, { data }: Tensor, close: Close): string | undefined {
+  let largest = 0;
+  for (let at = 0; at < data.length; at++)
+    if (Math.abs(data[at] as number) > Math.abs(data[largest] as number)) largest = at;
+  const factor = (actual[largest] as number) / (data[largest] as number);
+  if (!Number.isFinite(factor) || factor === 0 || Math.abs(factor - 1) < SMALLEST_SCALE)
+    return undefined;
+  const fits = data.every((e, at) => close((actual[at] as number) / factor, e, at));
+  return fits
+    ? `every value is ${Number(factor.toPrecision(4))} times the expected one`
+    : undefined;
 }
 
 function exchangedChannels(
   actual: Float32Array,
   { data, shape }: Tensor,
-  close: (a: number, e: number, at: number) => boolean,
+  close: Close,
 ): string | undefined {
   const [batch = 1, channels = 1, height = 1, width = 1] = shape;
   const plane = height * width;
@@ -53,7 +93,7 @@ function exchangedChannels(
 function exchangedAxes(
   actual: Float32Array,
   { data, shape }: Tensor,
-  close: (a: number, e: number, at: number) => boolean,
+  close: Close,
 ): string | undefined {
   const [batch = 1, channels = 1, height = 1, width = 1] = shape;
   type Map = readonly [
