@@ -99,9 +99,9 @@ export interface AttributesByKind {
 
   // Kinds for values of any rank in the original's own order of axes (Keras: batch, space…, channels).
 
-  /** Convolution over any number of axes. Weights: `kernel` [*size, in/groups, out], depthwise [*size, in, multiplier]; optional `bias` [out]. */
+  /** Convolution over any number of axes. Weights: `kernel` [*size, in/groups, out], depthwise [*size, in, multiplier] (or a second input of that shape); optional `bias` [out]. */
   readonly "conv-nd": ConvNdAttributes;
-  /** Transposed convolution: the adjoint of {@link ConvNdAttributes} with these pads, `outputSize` says how much of it. Weights: `kernel` [*size, out, in], optional `bias` [out]. */
+  /** Transposed convolution: the adjoint of {@link ConvNdAttributes} with these pads, `outputSize` says how much of it. Weights: `kernel` [*size, out, in] (or a second input of that shape), optional `bias` [out]. */
   readonly "conv-transpose-nd": ConvTransposeNdAttributes;
   /** Maximum or average over windows of any number of axes. */
   readonly "pool-nd": PoolNdAttributes;
@@ -147,8 +147,8 @@ export interface AttributesByKind {
   readonly resample: { readonly axis: number; readonly matrix: LinearMap };
   /** Values rounded to what another type holds. */
   readonly cast: { readonly to: "float16" | "bfloat16" | "integer" | "bool" };
-  /** Remainder of FarmHash's 64-bit fingerprint of the decimal numbers, `separator` between those of several inputs. */
-  readonly "farm-hash": { readonly bins: number; readonly separator: string };
+  /** Remainder of FarmHash's 64-bit fingerprint of a whole number's decimal digits. */
+  readonly "farm-hash": { readonly bins: number };
 }
 
 /** Name of an operation; each has one file under `operators/`. */

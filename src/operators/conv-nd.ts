@@ -1,17 +1,18 @@
 import type { OperationOf } from "../architecture/architecture.js";
 import type { ConvNdAttributes } from "../architecture/attributes.js";
-import type { OperatorFamily } from "./family.js";
+import { indexOf } from "../tensor/tensor.js";
+import type { ElementContext, OperatorFamily } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
 import { shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
 import { linearBound } from "./rounding.js";
 import { onlyInput } from "./shape-rules.js";
 
-/** Convolution (cross-correlation) over any number of axes, channels second or last. */
+/** Convolution (cross-correlation) over any number of axes, channels second or last. The kernel is the weight, or a second input. */
 export const convNdFamily: OperatorFamily<"conv-nd"> = {
   kind: "conv-nd",
 
   shape(attributes, inputs) {
-    const input = onlyInput("conv-nd", inputs);
+    const input = onlyInput("conv-nd", inputs.slice(0, 1));
     const { channelAxis, filters, groups, kernelOrder } = attributes;
     const channels = input[channelAxis] ?? 0;
     const fits = channels % groups === 0 && filters % groups === 0;
@@ -27,7 +28,13 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
   lower(operation, context) {
     const { graph, weight, output } = context;
     const bias = operation.weights["bias"] === undefined ? [] : [weight("bias")];
-    convolve(operation, graph, context.inputs[0] ?? "", [weight("kernel"), ...bias], output);
+    convolve(
+      operation,
+      graph,
+      context.inputs[0] ?? "",
+      [context.inputs[1] ?? weight("kernel"), ...bias],
+      output,
+    );
   },
 
   bound(operation, context) {
@@ -38,18 +45,24 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
       terms: termsOf(operation.attributes, context.inputShapes) + (hasBias ? 1 : 0),
       input: context.inputs[0] ?? "",
       inputBound: context.bounds[0] ?? null,
+      kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => convolve(operation, graph, input, [kernel]),
       bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,
     });
   },
 
-  element(operation, index, { inputShapes: [input = []], read, weight }) {
+  element(operation, index, context) {
     const { attributes, weights } = operation;
+    const {
+      inputShapes: [input = []],
+      read,
+      weight,
+    } = context;
     const { channelAxis, filters, groups, kernelOrder } = attributes;
     const channels = (input[channelAxis] ?? 0) / groups;
     const filter = index[channelAxis] ?? 0;
     const group = Math.floor(filter / (filters / groups));
-    const values = weight("kernel");
+    const valueAt = kernelReader(context);
     let sum = weights["bias"] === undefined ? 0 : (weight("bias")[filter] as number);
     forEachTap(attributes, index, input, (place, tap) => {
       for (let c = 0; c < channels; c++) {
@@ -57,7 +70,7 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
           kernelOrder === "depthwise"
             ? tap * filters + filter
             : (tap * channels + c) * filters + filter;
-        sum += (values[at] as number) * read(0, place(group * channels + c));
+        sum += valueAt(at) * read(0, place(group * channels + c));
       }
     });
     return sum;
@@ -65,6 +78,17 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
 
   cost: ({ attributes }, inputShapes) => termsOf(attributes, inputShapes),
 };
+
+/** The kernel's values by their place in C order: of the second input, or of the weight. */
+export function kernelReader({
+  inputShapes: [, shape],
+  read,
+  weight,
+}: ElementContext): (at: number) => number {
+  if (shape !== undefined) return (at) => read(1, indexOf(at, shape));
+  const values = weight("kernel");
+  return (at) => values[at] as number;
+}
 
 /** Number of windows along each axis of the padded value. */
 export function windowCounts(

@@ -1,5 +1,6 @@
 import type { OperationOf } from "../architecture/architecture.js";
 import type { ConvTransposeNdAttributes } from "../architecture/attributes.js";
+import { kernelReader } from "./conv-nd.js";
 import type { OperatorFamily } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
 import { shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
@@ -11,19 +12,20 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
   kind: "conv-transpose-nd",
 
   shape({ filters, outputSize, channelAxis }, inputs) {
-    const input = onlyInput("conv-transpose-nd", inputs);
+    const input = onlyInput("conv-transpose-nd", inputs.slice(0, 1));
     if (input.length !== outputSize.length + 2) {
       throw new RangeError(`conv-transpose-nd: input [${input}] for a result of [${outputSize}]`);
     }
     return shapeWith(input[0] ?? 1, outputSize, filters, channelAxis);
   },
 
-  lower(operation, { graph, inputs: [input = ""], inputShapes: [shape = []], weight, output }) {
+  lower(operation, { graph, inputs, inputShapes: [shape = []], weight, output }) {
+    const [input = "", kernel = weight("kernel")] = inputs;
     if (operation.weights["bias"] === undefined) {
-      spread(operation, graph, input, shape, weight("kernel"), output);
+      spread(operation, graph, input, shape, kernel, output);
       return;
     }
-    const value = spread(operation, graph, input, shape, weight("kernel"));
+    const value = spread(operation, graph, input, shape, kernel);
     graph.node("Add", [value, biasNodes(operation, graph, weight("bias"))], {}, output);
   },
 
@@ -35,17 +37,23 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
       terms: termsOf(operation.attributes, inputShapes) + (hasBias ? 1 : 0),
       input: context.inputs[0] ?? "",
       inputBound: context.bounds[0] ?? null,
+      kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => spread(operation, graph, input, inputShapes[0] ?? [], kernel),
       bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,
     });
   },
 
-  element({ attributes, weights }, index, { inputShapes: [input = []], read, weight }) {
+  element({ attributes, weights }, index, context) {
+    const {
+      inputShapes: [input = []],
+      read,
+      weight,
+    } = context;
     const { kernel, strides, cropBefore, dilations, channelAxis, filters } = attributes;
     const filter = index[channelAxis] ?? 0;
     const space = spaceOf(input, channelAxis);
     const channels = input[channelAxis] ?? 0;
-    const values = weight("kernel");
+    const valueAt = kernelReader(context);
     const goal = spaceOf(index, channelAxis).map((k, a) => k + (cropBefore[a] ?? 0));
     let sum = weights["bias"] === undefined ? 0 : (weight("bias")[filter] as number);
     const taps = kernel.reduce((product, size) => product * size, 1);
@@ -60,7 +68,7 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
       if (at.some((k, a) => !Number.isInteger(k) || k < 0 || k >= (space[a] ?? 0))) continue;
       for (let c = 0; c < channels; c++) {
         const place = shapeWith(index[0] ?? 0, at, c, channelAxis);
-        sum += (values[(tap * filters + filter) * channels + c] as number) * read(0, place);
+        sum += valueAt((tap * filters + filter) * channels + c) * read(0, place);
       }
     }
     return sum;

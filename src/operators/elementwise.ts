@@ -3,7 +3,7 @@ import type { ElementwiseFunction } from "../architecture/attributes.js";
 import { roundingOf } from "./bound-nodes.js";
 import type { BoundContext, OperatorFamily } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
-import { numberOf, truthOf } from "./nodes-nd.js";
+import { castTo, numberOf, truthOf } from "./nodes-nd.js";
 import { scaled, total } from "./rounding.js";
 import { onlyInput } from "./shape-rules.js";
 
@@ -132,8 +132,10 @@ const FUNCTIONS: Readonly<Record<ElementwiseFunction, Definition>> = {
   },
   rsqrt: {
     exact: (x) => 1 / Math.sqrt(x),
+    // In double: rounded once, as TensorFlow's is, not by the root and the quotient.
     lower: (graph, x, _, output) => {
-      graph.node("Div", [graph.float(1), graph.node("Sqrt", [x])], {}, output);
+      const root = graph.node("Sqrt", [castTo(graph, x, "double")]);
+      castTo(graph, graph.node("Reciprocal", [root]), "float", output);
     },
     slope: (graph, x, e) => {
       const low = nearest(graph, x, e);

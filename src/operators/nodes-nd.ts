@@ -2,7 +2,7 @@
 import type { GraphBuilder } from "./graph.js";
 
 /** ONNX's number of each element type. */
-const TYPES = { float: 1, int64: 7, bool: 9, float16: 10, bfloat16: 16 };
+const TYPES = { float: 1, int64: 7, bool: 9, float16: 10, double: 11, bfloat16: 16 };
 
 /** The value in another element type. */
 export function castTo(

@@ -14,8 +14,7 @@ export interface Rule {
 export function ruleOf({ area, id, alsoAgrees }: KerasManifest): Rule {
   return {
     relative: area === "C" ? 1e-4 : 1e-5,
-    absolute:
-      2 * Math.max(0, ...alsoAgrees.map(({ maxAbs }) => (Number.isFinite(maxAbs) ? maxAbs : 0))),
+    absolute: 2 * Math.max(0, ...alsoAgrees.map(({ maxAbs = 0 }) => maxAbs)),
     relativeTo: id.startsWith("act-") ? "element" : "tap",
   };
 }

@@ -3,11 +3,15 @@ import { join } from "node:path";
 import { InputError } from "../../errors.js";
 import { architectureFromKeras, type KerasArchitecture } from "../../formats/keras/architecture.js";
 import type { Json } from "../../formats/keras/config-types.js";
-import { type KerasFile, openKerasFile } from "../../formats/keras/keras-file.js";
+import { type KerasModel, openKerasFile } from "../../formats/keras/keras-file.js";
 import { openNpz } from "../../formats/npy/npz.js";
+import { sizeOf } from "../../tensor/tensor.js";
 import type { CaseResult } from "../suite.js";
 import { distance, numbersOf, ruleOf } from "./agreement.js";
-import type { KerasManifest, ManifestTap } from "./manifest.js";
+import { samplePositions, uniform } from "./formula.js";
+import { formulaModel } from "./formula-model.js";
+import type { KerasManifest, ManifestInput, ManifestTap } from "./manifest.js";
+import { modelInWords } from "./model-in-words.js";
 import { runModel } from "./run-model.js";
 
 /** Judges one model file of a case of areas A or B: what it computes, or that it is refused. */
@@ -19,7 +23,9 @@ export async function judgeFile(
   const base = { id: `${manifest.id}:${file}`, area: manifest.area };
   const refusal = manifest.toolShould === "reject" || manifest.toolShould === "refuse-unsafe";
   try {
-    const opened = await openKerasFile(join(folder, file), configBeside(folder));
+    const opened = file.endsWith(".json.gz")
+      ? formulaModel(folder, manifest, file)
+      : await openKerasFile(join(folder, file), configOf(folder, manifest));
     const model = architectureFromKeras(opened, {
       shapes: shapesOf(manifest, opened),
       byName: /\bby_name=True\b/.test(manifest.title),
@@ -37,20 +43,37 @@ export async function judgeFile(
   }
 }
 
-/** The configuration of weights-only files lies beside them. */
-function configBeside(folder: string): { readonly config?: Json } {
+function inputValues(folder: string, input: ManifestInput): Float32Array {
+  const { file: npz = "inputs.npz", key, name, how, shape } = input;
+  if (how === undefined) {
+    return Float32Array.from(
+      numbersOf(openNpz(readFileSync(join(folder, npz)), npz).read(key ?? name)),
+    );
+  }
+  const [, seed, factor] = /^u01\(0, n, (\d+)\) \* (\d+)/.exec(how) ?? [];
+  if (seed === undefined) throw new Error(`unknown input formula: ${how}`);
+  return Float32Array.from(
+    { length: sizeOf(shape) },
+    (_, k) => uniform(k, Number(seed)) * Number(factor),
+  );
+}
+
+/** The configuration of weights-only files lies beside them, or stands in the manifest's notes. */
+function configOf(folder: string, { notes = [] }: KerasManifest): { readonly config?: Json } {
   const path = join(folder, "config.json");
-  return existsSync(path) ? { config: JSON.parse(readFileSync(path, "utf8")) as Json } : {};
+  if (existsSync(path)) return { config: JSON.parse(readFileSync(path, "utf8")) as Json };
+  const config = notes.map(modelInWords).find((found) => found !== undefined);
+  return config === undefined ? {} : { config };
 }
 
 /** The model's inputs in the manifest's words: by name, or by order. */
-function inputNames(manifest: KerasManifest, file: KerasFile): string[] {
+function inputNames(manifest: KerasManifest, file: KerasModel): string[] {
   return (manifest.inputs ?? []).map(
     ({ modelInput }, k) => modelInput ?? file.model.inputs[k]?.layer ?? "",
   );
 }
 
-function shapesOf(manifest: KerasManifest, file: KerasFile): Record<string, readonly number[]> {
+function shapesOf(manifest: KerasManifest, file: KerasModel): Record<string, readonly number[]> {
   const known = new Set(file.model.inputs.map(({ layer }) => layer));
   const names = inputNames(manifest, file).map((name, k) =>
     known.has(name) ? name : (file.model.inputs[k]?.layer ?? name),
@@ -61,16 +84,18 @@ function shapesOf(manifest: KerasManifest, file: KerasFile): Record<string, read
 async function judgeTaps(
   folder: string,
   manifest: KerasManifest,
-  file: KerasFile,
+  file: KerasModel,
   model: KerasArchitecture,
 ): Promise<Pick<CaseResult, "status" | "detail" | "distance">> {
   const inputs = new Map<string, Float32Array>();
   const shapes = Object.keys(shapesOf(manifest, file));
-  for (const [k, { file: npz = "inputs.npz", key, name }] of (manifest.inputs ?? []).entries()) {
-    const values = openNpz(readFileSync(join(folder, npz)), npz).read(key ?? name);
-    inputs.set(shapes[k] ?? name, Float32Array.from(numbersOf(values)));
+  for (const [k, input] of (manifest.inputs ?? []).entries()) {
+    inputs.set(shapes[k] ?? input.name, inputValues(folder, input));
   }
-  const taps = tapsOf(manifest, file);
+  const [output = ""] = model.architecture.outputs;
+  const taps = tapsOf(manifest, file).map((tap) =>
+    tap.id === OUTPUT ? { ...tap, id: output } : tap,
+  );
   if (taps.length === 0) return { status: "failed", detail: "the manifest names no taps" };
   const ids = new Map(model.architecture.operations.map(({ id, shape }) => [id, shape]));
   const missing = taps.find(({ id }) => !ids.has(id));
@@ -83,7 +108,7 @@ async function judgeTaps(
 function compare(
   folder: string,
   manifest: KerasManifest,
-  file: KerasFile,
+  file: KerasModel,
   taps: readonly Tap[],
   values: Awaited<ReturnType<typeof runModel>>,
 ): Pick<CaseResult, "status" | "detail" | "distance"> {
@@ -94,16 +119,23 @@ function compare(
   for (const { id, call, tap } of taps) {
     const actual = values[call - 1]?.get(id);
     const expected = expectedOf(tap);
-    if (actual === undefined || `${actual.shape}` !== `${tap.shape}`) {
-      failure ??= `${tap.name}: shape [${actual?.shape}], expected [${tap.shape}]`;
+    const shape = tap.layerShape ?? tap.shape;
+    if (actual === undefined || `${actual.shape}` !== `${shape}`) {
+      failure ??= `${tap.name}: shape [${actual?.shape}], expected [${shape}]`;
       continue;
     }
-    const far = distance(actual.data, expected, rule);
+    const far = distance(sampled(actual.data, tap, expected.length), expected, rule);
     if (far > 1) failure ??= `${tap.name}: ${far.toPrecision(3)} times the tolerance`;
     worst = Math.max(worst, far);
   }
   if (failure !== undefined) return { status: "failed", detail: failure, distance: worst };
   return { status: "passed", detail: `${taps.length} taps agree`, distance: worst };
+}
+
+/** The recorded part of a layer's values. */
+function sampled(values: Float32Array, tap: ManifestTap, count: number): ArrayLike<number> {
+  if (tap.layerIndex === undefined || values.length === count) return values;
+  return samplePositions(tap.layerIndex, values.length, count).map((at) => values[at] as number);
 }
 
 interface Tap {
@@ -113,8 +145,17 @@ interface Tap {
   readonly tap: ManifestTap;
 }
 
+/** Stands for whatever the model returns. */
+const OUTPUT = "\n";
+
 /** The taps that this file's model has. */
-function tapsOf(manifest: KerasManifest, file: KerasFile): Tap[] {
+function tapsOf(manifest: KerasManifest, file: KerasModel): Tap[] {
+  const common = manifest.alsoAgrees.find(({ oracle }) => oracle === `keras${file.model.dialect}`);
+  // Where the other library calls its layers otherwise, only what the model returns is the same.
+  if (common?.commonLayers !== undefined && common.commonLayers !== common.layersKeras2) {
+    const tap = manifest.taps.at(-1);
+    return tap === undefined ? [] : [{ id: OUTPUT, call: 1, tap }];
+  }
   const absent = new Set(manifest.tapsOnlyInOracle?.[`keras${file.model.dialect}`] ?? []);
   return manifest.taps
     .filter(({ name }) => !absent.has(name))
@@ -125,7 +166,7 @@ function tapsOf(manifest: KerasManifest, file: KerasFile): Tap[] {
 }
 
 /** Recorded values: the oracle's, or those of the file's own dialect where that library answers differently. */
-function expectedValues(folder: string, manifest: KerasManifest, file: KerasFile) {
+function expectedValues(folder: string, manifest: KerasManifest, file: KerasModel) {
   const open = (name: string) => openNpz(readFileSync(join(folder, name)), name);
   const dialect = `keras${file.model.dialect}`;
   const own = manifest.disagrees.find(({ oracle }) => oracle === dialect)?.file;

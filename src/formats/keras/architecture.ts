@@ -5,10 +5,10 @@ import type {
 } from "../../architecture/architecture.js";
 import { InputError } from "../../errors.js";
 import type { WeightStoreDescription } from "../../weights/weight-store.js";
-import { type BindOptions, bindWeights } from "./bind-weights.js";
+import { type BindOptions, bindWeights, variablesInOrder } from "./bind-weights.js";
 import { quoted } from "./config.js";
 import { isObject, type Json, type LayerSpec, own } from "./config-types.js";
-import type { KerasFile } from "./keras-file.js";
+import type { KerasModel } from "./keras-file.js";
 import { ModelBuilder, ModelLayer } from "./model-builder.js";
 import type { Node } from "./value.js";
 import { Value, type ValueType } from "./value.js";
@@ -36,7 +36,7 @@ export interface KerasArchitecture {
  * @throws {InputError} `unsafe` for code in the file, `unsupported` for what cannot be run, else what does not fit
  */
 export function architectureFromKeras(
-  file: KerasFile,
+  file: KerasModel,
   options: KerasOptions = {},
 ): KerasArchitecture {
   const { model: spec, name } = file;
@@ -47,9 +47,14 @@ export function architectureFromKeras(
     inputs.map((input) => input.inputName ?? ""),
   );
   const outputs = builder.run(model, inputs, "");
-  const entries = bindWeights(model, file.content, name, options);
+  const next = new Map<Node, string>(
+    builder.ops.states.map(({ state, next: value }) => [state as unknown as Node, idOf(value)]),
+  );
+  const content =
+    typeof file.content === "function" ? file.content(variablesInOrder(model)) : file.content;
+  const entries = bindWeights(model, content, name, options);
   const operations = builder.built.flatMap(({ nodes }, layer) =>
-    nodes.map((node) => operationOf(node, layer)),
+    nodes.map((node) => operationOf(node, layer, next)),
   );
   const layers: ArchitectureLayer[] = builder.built.map(({ id, kind, nodes }, index) => ({
     id,
@@ -72,12 +77,14 @@ export function architectureFromKeras(
       })),
     },
     inputTypes: Object.fromEntries(inputs.map(({ inputName, type }) => [inputName ?? "", type])),
-    weights: { source: { kind: "memory", bytes: file.content.values }, entries },
+    weights: { source: { kind: "memory", bytes: content.values }, entries },
   };
 }
 
-function operationOf(node: Node, layer: number): Operation {
-  const { kind, inputs, attributes, weights, shape, id } = node;
+function operationOf(node: Node, layer: number, next: ReadonlyMap<Node, string>): Operation {
+  const { kind, inputs, weights, shape, id } = node;
+  const state = next.get(node);
+  const attributes = state === undefined ? node.attributes : { ...node.attributes, next: state };
   return {
     id: id ?? "",
     kind,

@@ -2,6 +2,7 @@ import type { WeightSpec } from "../../architecture/architecture.js";
 import { InputError } from "../../errors.js";
 import type { WeightEntry } from "../../weights/weight-store.js";
 import { quoted } from "./config.js";
+import { convertCudnn } from "./cudnn.js";
 import type { Hdf5Content, Hdf5Layer, Hdf5Weight } from "./hdf5-protocol.js";
 import type { Layer, Variable } from "./layer.js";
 import type { ModelLayer } from "./model-builder.js";
@@ -31,16 +32,53 @@ export function bindWeights(
   source: string,
   options: BindOptions = {},
 ): WeightEntry[] {
-  const found =
-    content.layout === "store"
-      ? bindStore(model, content, source)
-      : bindLayers(model, content, source, options);
+  const found = bindBy(model, content, source, options);
   const indices = new Map([...model.layers.keys()].map((name, index) => [name, index]));
   return found.map(({ variable, weight, top }) => ({
     ...specOf(variable, indices.get(top) ?? 0),
     offset: weight.offset * 4,
     storage: "plain",
   }));
+}
+
+function bindBy(
+  model: ModelLayer,
+  content: Hdf5Content,
+  source: string,
+  options: BindOptions,
+): Bound[] {
+  if (content.layout === "store") return bindStore(model, content, source);
+  if (content.layout === "list") return bindList(model, content, source);
+  return bindLayers(model, content, source, options);
+}
+
+/** Values in the order of the variables, layer by layer as they were made. */
+function bindList(model: ModelLayer, { store }: Hdf5Content, source: string): Bound[] {
+  const wanted = listPlaces(model);
+  if (wanted.length !== store.length) {
+    throw new InputError(
+      "shape",
+      `${source}: ${store.length} weights are given, the model has ${wanted.length}`,
+    );
+  }
+  return wanted.map(({ variable, top }, k) => {
+    const weight = store[k] as Hdf5Weight;
+    checkShape(variable, weight, source);
+    return { variable, weight, top };
+  });
+}
+
+function listPlaces(model: ModelLayer, top?: string): Omit<Bound, "weight">[] {
+  return [...model.layers.entries()].flatMap(([name, entry]) =>
+    entry.model === undefined
+      ? variablesOf(entry.layer).map((variable) => ({ variable, top: top ?? name }))
+      : listPlaces(entry.model, top ?? name),
+  );
+}
+
+/** Names and shapes of a model's variables, layer by layer as they were made: the order of Keras 3's `model.weights`. */
+export function variablesInOrder(model: ModelLayer): readonly Variable[] {
+  return listPlaces(model).map(({ variable }) => variable);
 }
 
 function specOf(variable: Variable, layer: number): WeightSpec {
@@ -61,7 +99,8 @@ interface Bound {
 
 /** All variables of a layer, its own before those of the layers inside. */
 function variablesOf(layer: Layer): Variable[] {
-  return [...layer.variables, ...[...layer.children.values()].flatMap(variablesOf)];
+  const inner = layer.model === undefined ? [] : modelVariables(layer.model);
+  return [...layer.variables, ...[...layer.children.values()].flatMap(variablesOf), ...inner];
 }
 
 /** In the order that Keras 2 writes: what is trained, then what is not; of a frozen model layer by layer. */
@@ -95,7 +134,7 @@ function bindLayers(
       ? pairByName(wanted, stored, source)
       : pairByOrder(wanted, stored, source);
   return pairs.flatMap(({ name, variables, layer }) => {
-    const weights = adapted(layer, variables, content);
+    const weights = convertCudnn(layer.weights, variables, content.values);
     if (weights.length !== variables.length) {
       throw new InputError(
         "shape",
@@ -227,14 +266,6 @@ function layerPlaces(layer: Layer, path: string, top: string): Place[] {
   const inner = [...layer.children].flatMap(([key, child]) =>
     layerPlaces(child, `${path}/${key}`, top),
   );
-  return [...own, ...inner];
-}
-
-/** The weights of a layer; those of layers that Keras converts on reading, converted. */
-function adapted(
-  layer: Hdf5Layer,
-  _variables: readonly Variable[],
-  _content: Hdf5Content,
-): readonly Hdf5Weight[] {
-  return layer.weights;
+  const model = layer.model === undefined ? [] : storePlaces(layer.model, `${path}/`, top);
+  return [...own, ...inner, ...model];
 }

@@ -14,6 +14,11 @@ import {
 
 /** Names under which the dialects store models. */
 const MODEL_CLASSES = new Set(["Functional", "Model", "Sequential"]);
+/** Whether a class is a whole model used as a layer. */
+export function isModelClass(className: string): boolean {
+  return MODEL_CLASSES.has(className);
+}
+
 /** Models in models; the deepest published one has three levels. Only stops a hostile file. */
 const MAX_NESTING = 50;
 /** Layers of one model; the largest of keras.applications has 1,041. */
@@ -69,7 +74,7 @@ class ConfigReading {
     const offsets = new Map(layers.map((layer) => [layer.name, this.#callOffset(layer)]));
     const refs = (key: string) =>
       tensorsIn(this.#argument(own(config, key) ?? null, this.#source, key)).map((ref) =>
-        shifted(ref, offsets),
+        this.#endOf(shifted(ref, offsets), layers),
       );
     return {
       name: this.#name(config, className),
@@ -84,6 +89,15 @@ class ConfigReading {
       outputs: refs("output_layers"),
       listsInputs: true,
     };
+  }
+
+  /** Keras 3 counts a nested functional model's making as its first call too, but only in the model's inputs and outputs. */
+  #endOf(ref: TensorRef, layers: readonly LayerSpec[]): TensorRef {
+    if (this.#dialect !== 3) return ref;
+    const layer = layers.find(({ name }) => name === ref.layer);
+    if (layer?.model === undefined || layer.className === "Sequential") return ref;
+    const call = ref.call - 1;
+    return { ...ref, call: call < 0 ? layer.calls.length - 1 : call };
   }
 
   #sequential(className: string, config: Json | undefined, depth: number): ModelSpec {

@@ -30,15 +30,16 @@ export interface Hdf5Layer {
 export interface Hdf5Content {
   /**
    * `layers`: groups named by layer, in the order of the attribute `layer_names` (whole-model `.h5`
-   * and weights-only `.h5`); `store`: Keras 3's tree of `layers/<class>/vars/<index>`; `none`: a file without weights.
+   * and weights-only `.h5`); `store`: Keras 3's tree of `layers/<class>/vars/<index>`; `list`: values
+   * without a file, in the order of Keras 3's `model.weights`; `none`: a file without weights.
    */
-  readonly layout: "layers" | "store" | "none";
+  readonly layout: "layers" | "store" | "list" | "none";
   /** Text attributes of the root group: `model_config`, `keras_version`, `backend`, `training_config`. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Whether the weights lie in the group `model_weights` (a whole model) or in the root. */
   readonly wholeModel: boolean;
   readonly layers: readonly Hdf5Layer[];
-  /** `store` only: every dataset, and the `name` attribute of each `vars` group by the group's path. */
+  /** `store` and `list`: every dataset, and the `name` attribute of each `vars` group by the group's path. */
   readonly store: readonly Hdf5Weight[];
   readonly storeNames: Readonly<Record<string, string>>;
   readonly values: SharedArrayBuffer;

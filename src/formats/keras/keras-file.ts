@@ -6,6 +6,7 @@ import { openZip, type ZipArchive } from "../zip/zip-reader.js";
 import { dialectOfConfig, readModelConfig } from "./config.js";
 import { type Dialect, isObject, type Json, type ModelSpec, own } from "./config-types.js";
 import type { Hdf5Content } from "./hdf5-protocol.js";
+import type { Variable } from "./layer.js";
 import { type Hdf5Options, readHdf5 } from "./read-hdf5.js";
 
 /** A Keras model file, read: what it describes and the weights it holds. */
@@ -15,6 +16,11 @@ export interface KerasFile {
   readonly content: Hdf5Content;
   /** As the file says it: `3.15.1`; null when it does not. */
   readonly kerasVersion: string | null;
+}
+
+/** A model whose weights may also come from elsewhere: made for the variables it turns out to have. */
+export interface KerasModel extends Pick<KerasFile, "name" | "model"> {
+  readonly content: Hdf5Content | ((variables: readonly Variable[]) => Hdf5Content);
 }
 
 /** Where the configuration of a weights-only file comes from. */
@@ -138,9 +144,13 @@ function parseJson(text: string, where: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError("corrupt", `${where} is no JSON: ${reason}`, { cause: error });
+    throw notJson(where, error);
   }
+}
+
+function notJson(where: string, cause: unknown): InputError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new InputError("corrupt", `${where} is no JSON: ${reason}`, { cause });
 }
 
 function dialectOf(version: string | null, config: Json): Dialect {

@@ -8,6 +8,7 @@ import {
   type LayerSpec,
   own,
 } from "./config-types.js";
+import type { ModelLayer } from "./model-builder.js";
 import type { WeightRef } from "./ops.js";
 
 /** A variable that a layer declared while it was built. */
@@ -38,6 +39,8 @@ export class Layer {
   readonly variables: Variable[] = [];
   /** Layers inside, by the name of the attribute under which Keras 3 stores their weights. */
   readonly children: Map<string, Layer> = new Map<string, Layer>();
+  /** Set where the layer inside another is a whole model. */
+  model: ModelLayer | undefined;
   readonly #config: JsonObject;
   readonly #source: string;
   readonly #known = new Set<string>();
@@ -54,6 +57,11 @@ export class Layer {
     this.trainable = own(spec.config, "trainable") !== false;
     this.#config = spec.config;
     this.#source = place.source;
+  }
+
+  /** What messages call the file. */
+  get source(): string {
+    return this.#source;
   }
 
   /** What messages call it. */

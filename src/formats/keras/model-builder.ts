@@ -1,5 +1,5 @@
 import { InputError } from "../../errors.js";
-import { quoted, tensorsIn } from "./config.js";
+import { isModelClass, quoted, readModelConfig, tensorsIn } from "./config.js";
 import type { Argument, CallSpec, LayerSpec, ModelSpec, TensorRef } from "./config-types.js";
 import { isObject, own } from "./config-types.js";
 import { Layer } from "./layer.js";
@@ -67,7 +67,9 @@ export class ModelBuilder {
         `${this.#source}: model ${quoted(spec.name)} is called with ${inputs.length} tensors, expected ${spec.inputs.length}`,
       );
     }
-    spec.inputs.forEach((ref, k) => values.set(`${ref.layer}\n0`, [inputs[k] as Value]));
+    for (const [k, ref] of spec.inputs.entries()) {
+      values.set(`${ref.layer}\n0`, [inputs[k] as Value]);
+    }
     for (const { spec: layer, call, index } of this.#ordered(model, values)) {
       const entry = model.layers.get(layer.name);
       if (entry === undefined) continue;
@@ -195,6 +197,16 @@ export class ModelBuilder {
   }
 
   #runChild(layer: Layer, args: readonly Given[], kwargs: ReadonlyMap<string, Given>): Result {
+    if (isModelClass(layer.className)) {
+      const json = { class_name: layer.className, config: layer.configuration() };
+      layer.model ??= new ModelLayer(
+        readModelConfig(json, layer.dialect, layer.source),
+        `${layer.path}/`,
+        layer.source,
+      );
+      const outputs = this.run(layer.model, modelInputs(layer.model, args), null);
+      return outputs.length === 1 ? (outputs[0] as Value) : outputs;
+    }
     return this.#runLayer(layer, null, args, kwargs);
   }
 

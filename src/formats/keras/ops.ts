@@ -37,6 +37,8 @@ export class Ops {
   readonly nodes: Node[] = [];
   /** Type that results are rounded to: `float32`, `float16`, `bfloat16`. */
   precision = "float32";
+  /** Remembered states and what they become: ids are decided later. */
+  readonly states: { readonly state: Node<"state">; readonly next: Value }[] = [];
   readonly #scope: string[] = [];
 
   /** Names what `body` writes: `time_3/…`. */
@@ -323,6 +325,16 @@ export class Ops {
   sort(x: Value, axis: number): Value {
     const at = axis < 0 ? axis + x.rank : axis;
     return this.emit("sort", [x], { axis: at }, x.shape, { copies: true });
+  }
+
+  /** What a stateful layer kept of the call before; say what that is with {@link remember}. */
+  remembered(shape: readonly number[]): Value {
+    return this.emit("state", [], { shape, next: "" }, shape, { part: "state", type: "float" });
+  }
+
+  /** Says which value a remembered state becomes. */
+  remember(state: Value, next: Value): void {
+    if (state.node !== null) this.states.push({ state: state.node as Node<"state">, next });
   }
 
   identity(x: Value): Value {

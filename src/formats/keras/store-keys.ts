@@ -5,6 +5,11 @@ export function isOperation(layer: { readonly module: string | null }): boolean 
   return layer.module !== null && /^keras(\.src)?\.ops(\.|$)/.test(layer.module);
 }
 
+/** Classes that files call by another name than Python: the groups go by Python's. */
+const ALIASES: Readonly<Record<string, string>> = {
+  GroupQueryAttention: "GroupedQueryAttention",
+};
+
 /** Names under which Keras 3 stores a model's layers: class in snake case, counted in the order of the configuration. */
 export function storeKeys(spec: ModelSpec): { readonly key: string; readonly name: string }[] {
   const counts = new Map<string, number>();
@@ -12,7 +17,7 @@ export function storeKeys(spec: ModelSpec): { readonly key: string; readonly nam
     .filter((layer) => !isOperation(layer))
     .filter((layer) => spec.listsInputs || layer.className !== "InputLayer")
     .map(({ className, name }) => {
-      const base = snakeCase(className);
+      const base = snakeCase(ALIASES[className] ?? className);
       const count = counts.get(base) ?? 0;
       counts.set(base, count + 1);
       return { key: count === 0 ? base : `${base}_${count}`, name };

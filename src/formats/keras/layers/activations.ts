@@ -22,7 +22,10 @@ function hardSwish(ops: Ops, x: Value): Value {
   return ops.multiply(x, hardSigmoid(ops, x, 3));
 }
 
-/** Euclidean projection onto the simplex along the last axis (Martins & Astudillo, 2016). */
+/**
+ * Keras' sparsemax along the last axis. Its threshold adds up all *running* sums of the support, where
+ * the paper (Martins & Astudillo, 2016) takes the last of them: what Keras computes is what counts.
+ */
 function sparsemax(ops: Ops, x: Value): Value {
   const axis = x.rank - 1;
   const count = x.size(axis);
@@ -33,7 +36,7 @@ function sparsemax(ops: Ops, x: Value): Value {
   const bound = ops.affine(ops.multiply(places, sorted), 1, 1, "bound");
   const support = ops.binary("greater", bound, sums, "support");
   const size = ops.reduce("sum", support.as("float"), [axis], true, "size");
-  const total = ops.reduce("sum", ops.multiply(support.as("float"), sorted), [axis], true, "total");
+  const total = ops.reduce("sum", ops.multiply(support.as("float"), sums), [axis], true, "total");
   const threshold = ops.divide(ops.affine(total, 1, -1), size, "threshold");
   return ops.activation("relu", ops.subtract(x, threshold));
 }

@@ -54,10 +54,13 @@ export function convolve(
     return Math.floor((padded - span) / (strides[k] ?? 1)) + 1;
   });
   const shape = channelAxis === 1 ? [x.size(0), filters, ...space] : [x.size(0), ...space, filters];
-  const split = bias !== null && ops.precision !== "float32";
-  const weights = bias === null || split ? { kernel } : { kernel, bias };
-  const value = ops.emit("conv-nd", [x], attributes, shape, { part, weights });
-  return split ? addBias(ops, value, bias, channelAxis) : value;
+  if (ops.precision === "float32") {
+    const weights = bias === null ? { kernel } : { kernel, bias };
+    return ops.emit("conv-nd", [x], attributes, shape, { part, weights });
+  }
+  const rounded = ops.rounded(ops.weight(kernel));
+  const value = ops.emit("conv-nd", [x, rounded], attributes, shape, { part });
+  return bias === null ? value : addBias(ops, value, bias, channelAxis);
 }
 
 export function addBias(ops: Ops, x: Value, bias: WeightRef, axis: number): Value {
@@ -223,10 +226,14 @@ function convTranspose(call: Call, rank: number): Value {
   const attributes = { filters, kernel, strides, cropBefore, outputSize, dilations, channelAxis };
   const shape =
     channelAxis === 1 ? [x.size(0), filters, ...outputSize] : [x.size(0), ...outputSize, filters];
-  const split = bias !== null && ops.precision !== "float32";
-  const weights = bias === null || split ? { kernel: weight } : { kernel: weight, bias };
-  const value = ops.emit("conv-transpose-nd", [x], attributes, shape, { part: "conv", weights });
-  return activate(call, split ? addBias(ops, value, bias, channelAxis) : value);
+  if (ops.precision === "float32") {
+    const weights = bias === null ? { kernel: weight } : { kernel: weight, bias };
+    const value = ops.emit("conv-transpose-nd", [x], attributes, shape, { part: "conv", weights });
+    return activate(call, value);
+  }
+  const rounded = ops.rounded(ops.weight(weight));
+  const value = ops.emit("conv-transpose-nd", [x, rounded], attributes, shape, { part: "conv" });
+  return activate(call, bias === null ? value : addBias(ops, value, bias, channelAxis));
 }
 
 /** Keras' `deconv_output_length`. */
@@ -244,113 +251,110 @@ function transposedSize(
   return padding === "same" ? size * stride : size * stride + Math.max(span - stride, 0);
 }
 
-/** A kernel of its own at every place (Keras 1 and 2): [places, in·size, out], in-channels first within a row of the patch. */
+/** What locally connected layers have in common. */
+interface LocalParts {
+  readonly x: Value;
+  readonly space: readonly number[];
+  readonly places: readonly number[];
+  readonly channels: number;
+  readonly filters: number;
+  readonly channelAxis: number;
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  /** Where the first window begins, before the value. */
+  readonly before: readonly number[];
+}
+
+/** A kernel of its own at every place (Keras 1 and 2). */
 function locallyConnected(call: Call, rank: number): Value {
   const { layer, ops } = call;
   const { x, kernel, strides, padding, channelAxis, useBias } = settings(call, rank);
   checkRank(layer, x, rank);
   const filters = layer.count("filters");
-  const { implementation } = { implementation: layer.count("implementation", 1) };
-  if (channelAxis === 1 || padding !== "valid" || implementation === 3) {
+  const implementation = layer.count("implementation", 1);
+  if (padding === "causal" || implementation > 2 || (padding === "same" && implementation === 1)) {
     throw layer.refused(
       "unsupported",
-      "is locally connected with channels_first, padding or implementation 3; only channels_last, valid, implementations 1 and 2 are read: rebuild it so",
+      `is locally connected by implementation ${implementation} with padding ${padding}, which is not read; rebuild it with implementation 1 and padding valid`,
     );
   }
+  const same = padding === "same";
   const space = spaceOf(x, channelAxis);
-  const places = space.map(
-    (size, k) => Math.floor((size - (kernel[k] ?? 1)) / (strides[k] ?? 1)) + 1,
+  const places = space.map((size, k) =>
+    same
+      ? Math.ceil(size / (strides[k] ?? 1))
+      : Math.floor((size - (kernel[k] ?? 1)) / (strides[k] ?? 1)) + 1,
   );
+  const before = kernel.map((size) => (same ? Math.floor(size / 2) : 0));
   const channels = x.size(channelAxis);
-  return implementation === 1
-    ? localPatches(call, { x, kernel, strides, places, channels, filters, useBias })
-    : localMatrix(call, { x, places, channels, filters, useBias, ops });
+  const parts = { x, space, places, channels, filters, channelAxis, kernel, strides, before };
+  const outer = channelAxis === 1 ? [filters, ...places] : [...places, filters];
+  const value = implementation === 1 ? localPatches(call, parts) : localMatrix(call, parts);
+  const bias = useBias ? layer.weight("bias", outer) : null;
+  return activate(call, bias === null ? value : ops.add(value, ops.weight(bias), "add_bias"));
 }
 
-interface LocalParts {
-  readonly x: Value;
-  readonly places: readonly number[];
-  readonly channels: number;
-  readonly filters: number;
-  readonly useBias: boolean;
-}
-
-function localPatches(
-  call: Call,
-  parts: LocalParts & { readonly kernel: readonly number[]; readonly strides: readonly number[] },
-): Value {
+/** Implementation 1: [places, in·size, out]; the patch has the channels where the value has them. */
+function localPatches(call: Call, parts: LocalParts): Value {
   const { layer, ops } = call;
-  const { x, kernel, strides, places, channels, filters, useBias } = parts;
+  const { x, kernel, strides, places, channels, filters, channelAxis } = parts;
+  const rank = kernel.length;
   const count = places.reduce((product, size) => product * size, 1);
   const taps = kernel.reduce((product, size) => product * size, channels);
   const weight = layer.weight("kernel", [count, taps, filters]);
-  const bias = useBias ? layer.weight("bias", [...places, filters]) : null;
-  // Windows along each axis in turn: [b, places…, sizes…, channels].
-  let windows = x;
+  const first = channelAxis === 1;
+  // Windows along each axis in turn: [b, place, size, place, size …, channels].
+  let windows = first ? ops.transpose(x, [0, ...range(2, rank + 2), 1]) : x;
   for (const [k, size] of kernel.entries()) {
     const starts = range(0, places[k] ?? 1).map((place) => place * (strides[k] ?? 1));
     const indices = starts.flatMap((start) => range(start, start + size));
     const taken = ops.take(windows, 1 + 2 * k, indices, "windows");
     const before = taken.shape.slice(0, 1 + 2 * k);
-    const after = taken.shape.slice(2 + 2 * k);
-    windows = ops.view(taken, [...before, places[k] ?? 1, size, ...after]);
+    windows = ops.view(taken, [...before, places[k] ?? 1, size, ...taken.shape.slice(2 + 2 * k)]);
   }
-  const rank = kernel.length;
-  const order = [
-    0,
-    ...range(0, rank).map((k) => 1 + 2 * k),
-    ...range(0, rank).map((k) => 2 + 2 * k),
-    1 + 2 * rank,
-  ];
+  const sizes = range(0, rank).map((k) => 2 + 2 * k);
+  const last = 1 + 2 * rank;
+  const within = first ? [last, ...sizes] : [...sizes, last];
+  const order = [0, ...range(0, rank).map((k) => 1 + 2 * k), ...within];
   const patches = ops.view(ops.transpose(windows, order), [x.size(0), count, taps]);
   const product = ops.product("bpt,pto->bpo", patches, weight, "local");
   const value = ops.view(product, [x.size(0), ...places, filters]);
-  return activate(call, bias === null ? value : ops.add(value, ops.weight(bias), "add_bias"));
+  return first ? ops.transpose(value, [0, rank + 1, ...range(1, rank + 1)]) : value;
 }
 
-/** Implementation 2 stores a matrix from all inputs to all outputs, masked to the windows when it was trained. */
-function localMatrix(call: Call, parts: LocalParts & { readonly ops: Ops }): Value {
-  const { layer } = call;
-  const { x, places, channels, filters, useBias, ops } = parts;
-  const space = x.shape.slice(1, -1);
-  const weight = layer.weight("kernel", [...space, channels, ...places, filters]);
-  const bias = useBias ? layer.weight("bias", [...places, filters]) : null;
-  const inputs = space.reduce((product, size) => product * size, channels);
-  const outputs = places.reduce((product, size) => product * size, filters);
+/** Implementation 2 stores a matrix from all inputs to all outputs. */
+function localMatrix(call: Call, parts: LocalParts): Value {
+  const { layer, ops } = call;
+  const { x, space, places, channels, filters, channelAxis } = parts;
+  const first = channelAxis === 1;
+  const from = first ? [channels, ...space] : [...space, channels];
+  const to = first ? [filters, ...places] : [...places, filters];
+  const weight = layer.weight("kernel", [...from, ...to]);
+  const inputs = from.reduce((product, size) => product * size, 1);
+  const outputs = to.reduce((product, size) => product * size, 1);
   const rows = ops.view(x, [x.size(0), inputs]);
-  const matrix = ops.view(maskedKernel(call, ops.weight(weight), space, places), [inputs, outputs]);
-  const value = ops.view(ops.contract("bi,io->bo", rows, matrix), [x.size(0), ...places, filters]);
-  return activate(call, bias === null ? value : ops.add(value, ops.weight(bias), "add_bias"));
+  const matrix = ops.view(maskedKernel(call, ops.weight(weight), parts), [inputs, outputs]);
+  return ops.view(ops.contract("bi,io->bo", rows, matrix), [x.size(0), ...to]);
 }
 
 /** Only weights from within a place's window count; Keras multiplies by that mask at every call. */
-function maskedKernel(
-  call: Call,
-  kernel: Value,
-  space: readonly number[],
-  places: readonly number[],
-): Value {
-  const { layer, ops } = call;
-  const size = layer.sizes("kernel_size", space.length);
-  const strides = layer.sizes("strides", space.length, 1);
-  let mask: Value | null = null;
-  for (const [k, length] of space.entries()) {
-    const along = [
-      ...space.map((_, a) => (a === k ? length : 1)),
-      1,
-      ...places.map((count, a) => (a === k ? count : 1)),
-      1,
-    ];
+function maskedKernel(call: Call, kernel: Value, parts: LocalParts): Value {
+  const { ops } = call;
+  const { space, places, strides, before, channelAxis } = parts;
+  const lead = channelAxis === 1 ? 1 : 0;
+  const mask = space.map((length, k) => {
+    const along = new Array<number>(2 * space.length + 2).fill(1);
+    along[lead + k] = length;
+    along[space.length + 1 + lead + k] = places[k] ?? 1;
     const values = range(0, length).flatMap((from) =>
       range(0, places[k] ?? 1).map((to) => {
-        const offset = from - to * (strides[k] ?? 1);
-        return offset >= 0 && offset < (size[k] ?? 1) ? 1 : 0;
+        const offset = from - to * (strides[k] ?? 1) + (before[k] ?? 0);
+        return offset >= 0 && offset < (parts.kernel[k] ?? 1) ? 1 : 0;
       }),
     );
-    const factor = ops.fill(along, values);
-    mask = mask === null ? factor : ops.multiply(mask, factor, "windows");
-  }
-  return mask === null ? kernel : ops.multiply(kernel, mask, "masked_kernel");
+    return ops.fill(along, values);
+  });
+  return mask.reduce((value, factor) => ops.multiply(value, factor, "windows"), kernel);
 }
 
 const of = (call: (call: Call, rank: number) => Value, rank: number): LayerDefinition => ({

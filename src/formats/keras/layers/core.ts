@@ -155,7 +155,15 @@ const inference = (...keys: readonly string[]): LayerDefinition => ({
 });
 
 const random = (...keys: readonly string[]): LayerDefinition =>
-  inference("seed", "data_format", "value_range", "auto_vectorize", "bounding_box_format", ...keys);
+  inference(
+    "seed",
+    "rng_type",
+    "data_format",
+    "value_range",
+    "auto_vectorize",
+    "bounding_box_format",
+    ...keys,
+  );
 
 export const coreLayers: Readonly<Record<string, LayerDefinition>> = {
   Dense: { call: dense, masks: "keep" },

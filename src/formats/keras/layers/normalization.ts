@@ -75,6 +75,12 @@ function along(call: Call, x: Value, axes: readonly number[], role: string): Val
   );
 }
 
+/** bias − mean·gain: Keras adds it to x·gain, which for rows far from 0 is not the same as centring them first. */
+function offsetOf(ops: Ops, mean: Value, gain: Value, bias: Value | null): Value {
+  const product = ops.multiply(mean, gain, "shift");
+  return bias === null ? ops.unary("negate", product) : ops.subtract(bias, product, "offset");
+}
+
 function layerNorm(call: Call): Value {
   const { layer, ops } = call;
   const x = inputOf(call);
@@ -85,12 +91,12 @@ function layerNorm(call: Call): Value {
   const center = layer.flag("center", true);
   const bias = center && !rms ? along(call, x, axes, "beta") : null;
   const normalized = ops.exactly(() => {
-    const { centred, variance } = moments(ops, x, axes);
+    const { mean, variance } = moments(ops, x, axes);
     const inverse = ops.unary("rsqrt", ops.affine(variance, 1, epsilon), {}, "inverse");
     const gain = scale ? ops.multiply(inverse, scale, "gain") : inverse;
+    const scaled = ops.multiply(x, gain, "scaled");
     // rms_scaling does not centre, though its variance is that of the centred values.
-    const value = ops.multiply(rms ? x : centred, gain, "normalized");
-    return bias ? ops.add(value, bias) : value;
+    return rms ? scaled : ops.add(scaled, offsetOf(ops, mean, gain, bias), "normalized");
   });
   return ops.rounded(normalized);
 }
@@ -156,7 +162,11 @@ function spectralNorm(call: Call): Value {
   const value = onlyResult(call, call.run(inner, call.args));
   const kernel = inner.variables.find(({ role }) => /kernel|embeddings/.test(role));
   const units = kernel?.shape.at(-1);
-  if (units === undefined) throw layer.refused("format", "contains a layer without a kernel");
+  if (kernel === undefined || units === undefined) {
+    throw layer.refused("format", "contains a layer without a kernel");
+  }
+  // Keras stores the kernel a second time, as the wrapper's own.
+  layer.weight("kernel", kernel.shape);
   layer.weight("vector_u", [1, units], { trainable: false });
   return value;
 }

@@ -1,22 +1,33 @@
 import type { Layer } from "../layer.js";
+import { isOperation } from "../store-keys.js";
 import { activationLayers } from "./activations.js";
+import { attentionLayers } from "./attention.js";
 import type { LayerDefinition } from "./call.js";
+import { categoryLayers } from "./categories.js";
 import { convolutionLayers } from "./convolution.js";
 import { coreLayers } from "./core.js";
+import { imageLayers } from "./images.js";
 import { mergingLayers } from "./merging.js";
 import { normalizationLayers } from "./normalization.js";
+import { functionLayers, operationDefinition } from "./operations.js";
 import { poolingLayers } from "./pooling.js";
+import { recurrentLayers } from "./recurrent.js";
 import { reshapingLayers } from "./reshaping.js";
 
 /** Every class of layers that is read, by the name Keras stores. */
 const LAYERS: ReadonlyMap<string, LayerDefinition> = new Map(
   Object.entries({
     ...activationLayers,
+    ...attentionLayers,
+    ...categoryLayers,
     ...convolutionLayers,
     ...coreLayers,
+    ...functionLayers,
+    ...imageLayers,
     ...mergingLayers,
     ...normalizationLayers,
     ...poolingLayers,
+    ...recurrentLayers,
     ...reshapingLayers,
   }),
 );
@@ -39,7 +50,11 @@ export function definitionOf(layer: Layer, registeredName: string | null): Layer
   const custom =
     (registeredName?.includes(">") ?? false) ||
     (layer.module !== null && !OWN_MODULE.test(layer.module));
-  const definition = custom ? undefined : LAYERS.get(layer.className);
+  const definition = custom
+    ? undefined
+    : isOperation(layer)
+      ? operationDefinition(layer.className)
+      : LAYERS.get(layer.className);
   if (definition !== undefined) return definition;
   throw layer.refused(
     "unsupported",
