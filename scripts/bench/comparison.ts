@@ -1,0 +1,45 @@
+/**
+ * The comparison alone, in a process of its own: `comparison.ts MODEL SIZE`. Every tap's shape with
+ * made-up values; prints one line of JSON: bytes of both sides, and milliseconds for them.
+ */
+
+import { resolveOptions } from "../../src/checks/options.js";
+import { openOriginal } from "../../src/checks/original.js";
+import { compareTap } from "../../src/compare/compare-tap.js";
+import { sizeOf } from "../../src/tensor/tensor.js";
+import { Numbers } from "../rounding/statistics.js";
+import type { Comparison } from "./report.js";
+
+const [model = "", size = ""] = process.argv.slice(2);
+const { architecture } = openOriginal(resolveOptions({ model, size }));
+const layers = new Set(architecture.layers.map(({ id }) => id));
+const taps = architecture.operations.filter(({ id }) => layers.has(id));
+const largest = Math.max(...taps.map(({ shape }) => sizeOf(shape)));
+const random = new Numbers(1);
+const expected = random.fill(largest, () => random.uniform() - 0.5);
+const actual = expected.map((value) => value * (1 + 2e-7 * (random.uniform() - 0.5)));
+const bound = expected.map((value) => 1e-6 * (Math.abs(value) + 0.1));
+
+function compareAll(): number {
+  const started = performance.now();
+  for (const { shape } of taps) {
+    const length = sizeOf(shape);
+    compareTap({
+      actual: actual.subarray(0, length),
+      expected: expected.subarray(0, length),
+      bound: bound.subarray(0, length),
+      // As a port in TensorFlow.js has it: channels last.
+      shape: shape.length === 4 ? [0, 2, 3, 1].map((axis) => shape[axis] ?? 1) : shape,
+      channelAxis: shape.length - 1,
+      fit: true,
+      negativeSide: true,
+    });
+  }
+  return performance.now() - started;
+}
+
+const result: Comparison = {
+  bytes: taps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0),
+  ms: [compareAll(), compareAll(), compareAll()],
+};
+console.log(JSON.stringify(result));

@@ -1,0 +1,88 @@
+import { markdownTable, shown } from "../rounding/statistics.js";
+
+/** What one side alone took, in milliseconds. */
+export interface Forwards {
+  /** Everything before the first pass. */
+  readonly load: number;
+  readonly ms: readonly number[];
+}
+
+/** What comparing all taps took. */
+export interface Comparison {
+  /** Of both sides. */
+  readonly bytes: number;
+  readonly ms: readonly number[];
+}
+
+/** What one run of the whole command took. */
+export interface CommandRun {
+  /** Milliseconds from its start to its end, as its caller sees it. */
+  readonly ms: number;
+  /** Most bytes of all its processes together. */
+  readonly peak: number | null;
+}
+
+/** One round: everything once, one after the other, so that all saw the same machine. */
+export interface Round {
+  readonly reference: Forwards;
+  readonly port: Forwards;
+  readonly isolated: CommandRun;
+  readonly both: CommandRun;
+}
+
+/** What a model came to on one back-end. */
+export interface Column {
+  readonly backend: string;
+  readonly rounds: readonly Round[];
+}
+
+/** The aims: times the sum of both sides' forward passes, and bytes. */
+export const AIMS = { isolated: 1.5, both: 2, peak: 2.5e9 } as const;
+
+/** The middle value, the mean of both where there are two; `NaN` of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (
+    ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
+  );
+}
+
+/** A command's time ÷ (reference forward + port forward) of the same round, the best pass of each side. */
+export function ratioOf(round: Round, mode: "isolated" | "both"): number {
+  return round[mode].ms / (Math.min(...round.reference.ms) + Math.min(...round.port.ms));
+}
+
+/** A model's table: one column a back-end, medians over the rounds. */
+export function modelReport(
+  title: string,
+  comparison: Comparison,
+  columns: readonly Column[],
+): string {
+  const row = (name: string, of: (round: Round) => number, text: (value: number) => string) => [
+    name,
+    ...columns.map(({ rounds }) => text(median(rounds.map(of)))),
+  ];
+  const seconds = (ms: number) => `${shown(ms / 1000, 3)} s`;
+  const against = (aim: number) => (ratio: number) =>
+    `${shown(ratio, 3)} × (aim ${aim}: ${ratio <= aim ? "met" : "missed"})`;
+  const peak = (round: Round) => Math.max(round.isolated.peak ?? 0, round.both.peak ?? 0);
+  const rows = [
+    [title, ...columns.map(({ backend }) => backend)],
+    row("reference, outputs only: forward", ({ reference }) => Math.min(...reference.ms), seconds),
+    row("port in one thread: forward", ({ port }) => Math.min(...port.ms), seconds),
+    row("whole command, isolated", ({ isolated }) => isolated.ms, seconds),
+    row("whole command, both modes", ({ both }) => both.ms, seconds),
+    row("isolated ÷ (reference + port)", (one) => ratioOf(one, "isolated"), against(AIMS.isolated)),
+    row("both ÷ (reference + port)", (one) => ratioOf(one, "both"), against(AIMS.both)),
+    row(
+      "peak memory of all processes",
+      peak,
+      (bytes) =>
+        `${shown(bytes / 1e9, 3)} GB (aim ${AIMS.peak / 1e9}: ${bytes <= AIMS.peak ? "met" : "missed"})`,
+    ),
+  ];
+  const speed = comparison.bytes / 1e6 / Math.min(...comparison.ms);
+  const alone = `Comparing all its layers alone: ${Math.round(comparison.bytes / 1e6)} MB of both sides at ${shown(speed, 2)} GB/s, one thread.`;
+  return `${markdownTable(rows)}\n\n${alone}`;
+}

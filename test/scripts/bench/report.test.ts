@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { median, modelReport, type Round, ratioOf } from "../../../scripts/bench/report.js";
+
+const round = (isolated: number, both: number, peak: number | null = 1e9): Round => ({
+  reference: { load: 5, ms: [200, 100] },
+  port: { load: 7, ms: [300] },
+  isolated: { ms: isolated, peak },
+  both: { ms: both, peak: null },
+});
+
+describe("the bench's report", () => {
+  it("takes the middle of an odd number of values, and the mean of both middle ones", () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
+    expect(median([])).toBeNaN();
+  });
+
+  it("divides a command's time by the best pass of each side in the same round", () => {
+    expect(ratioOf(round(600, 800), "isolated")).toBe(1.5);
+    expect(ratioOf(round(600, 800), "both")).toBe(2);
+  });
+
+  it("prints one column a back-end, says whether each aim is met, and the speed of comparing", () => {
+    const rounds = [round(500, 900, 3e9), round(520, 900), round(480, 1000)];
+    const text = modelReport("net, 416×416", { bytes: 2e9, ms: [1000, 500] }, [
+      { backend: "wasm", rounds },
+      { backend: "node", rounds: [round(700, 700)] },
+    ]);
+    expect(text.split("\n")[0]).toBe("| net, 416×416 | wasm | node |");
+    expect(text).toContain(
+      "| isolated ÷ (reference + port) | 1.25 × (aim 1.5: met) | 1.75 × (aim 1.5: missed) |",
+    );
+    expect(text).toContain(
+      "| both ÷ (reference + port) | 2.25 × (aim 2: missed) | 1.75 × (aim 2: met) |",
+    );
+    expect(text).toContain("1 GB (aim 2.5: met)");
+    expect(text).toContain("2000 MB of both sides at 4 GB/s");
+  });
+});
