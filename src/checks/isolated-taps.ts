@@ -119,7 +119,7 @@ async function causeOf(
   { verdict }: TapResult,
   budget: CauseBudget,
 ): Promise<string | null> {
-  if (verdict !== "differs" || record.values === null) return null;
+  if ((verdict !== "differs" && verdict !== "non-finite") || record.values === null) return null;
   const known = knownBefore(session, recorded, plan);
   const wrong = wrongWeights(
     session,
@@ -136,6 +136,7 @@ async function causeOf(
     expected: valueOfTap(session, recorded, operation.id),
     bound: boundOfTap(session, plan),
     weight: (name) => session.weights.store.read(name),
+    isTap: (id) => taps.has(id),
     valueOf: (id) => (taps.has(id) ? valueOfTap(session, recorded, id) : undefined),
   };
   return await findCause(session.reference, input, budget);

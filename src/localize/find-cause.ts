@@ -54,6 +54,7 @@ export interface CauseInput {
   /** Bound of each element, `null` where the value is exact. */
   readonly bound: Float32Array | null;
   readonly weight: (name: string) => Tensor;
+  readonly isTap: (id: string) => boolean;
   /** Values of every other tap, for "reads another layer". */
   readonly valueOf: (id: string) => Tensor | undefined;
 }
@@ -64,8 +65,12 @@ const FAULT_WORK = 5e10;
 const RUN_WORK = 2e11;
 /** What trying a mistake costs whatever the size of the layer: a graph is made and loaded. */
 const TRIAL_WORK = 2e8;
-/** A cause must make the difference vanish: what is left may be this part of it, by root mean square. */
+/** A cause must make the difference vanish: what is left may be this part of it, by root mean square … */
 const REST = 0.01;
+/** … or, where the fault is hardly larger than rounding, this part of the bound, which is what rounding leaves … */
+const ROUNDING_REST = 0.25;
+/** … but never more than this part of the difference. */
+const MOST_REST = 0.3;
 /** Layers whose values are tried in place of a right input: the nearest ones. */
 const NEIGHBOURS = 12;
 
@@ -89,7 +94,8 @@ export async function findCause(
   const close = (a: number, e: number, at: number) =>
     Math.abs(a - e) <= Math.max(4 * (input.bound?.[at] ?? 0), input.bound === null ? floor : 0);
   const moved = rearranged(input.actual, input.expected, close);
-  const before = rms(input.actual, input.expected.data);
+  const before = differenceBefore(input);
+  const limit = Math.min(MOST_REST, Math.max(REST, (ROUNDING_REST * rmsOfBound(input)) / before));
   let best: { readonly cause: string; readonly rest: number } | undefined;
   const parts = between(input.architecture, input.operation, input.known);
   const values = await innerValues(reference, input, parts);
@@ -103,7 +109,7 @@ export async function findCause(
       const value = await tryMistake(reference, input, parts, mistake);
       if (value === undefined) continue;
       const rest = rms(input.actual, value.data) / before;
-      if (rest < (best?.rest ?? REST)) best = { cause: mistake.cause, rest };
+      if (rest < (best?.rest ?? limit)) best = { cause: mistake.cause, rest };
     }
     if (best !== undefined) break;
   }
@@ -166,11 +172,12 @@ function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, T
   } as unknown as Suspect;
   const think = MISTAKES[operation.kind] as Mistakes<OperationKind> | undefined;
   const at = architecture.operations.indexOf(operation);
+  const shapeOf = (name: string) => valueOfTap(name)?.shape ?? [];
+  const shapes = new Set(operation.inputs.map((name) => `${shapeOf(name)}`));
   const others = architecture.operations
     .slice(0, at)
-    .filter((one) => input.valueOf(one.id) !== undefined)
+    .filter((one) => shapes.has(`${one.shape}`) && input.isTap(one.id))
     .slice(-NEIGHBOURS);
-  const shapeOf = (name: string) => valueOfTap(name)?.shape ?? [];
   return [...(think?.(suspect) ?? []), ...wrongInput(operation, others, shapeOf)];
 }
 
@@ -250,11 +257,24 @@ function faultyChannels({ actual, expected, bound }: CauseInput): number[] {
   return [...faulty].sort((a, b) => a - b);
 }
 
+/** Infinite where only one side is a number; values that are none on both sides are equal. */
 function rms(actual: Float32Array, other: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < actual.length; i++) {
-    const d = (actual[i] as number) - (other[i] as number);
-    sum += d * d;
+    const [a, o] = [actual[i] as number, other[i] as number];
+    if (a === o || (Number.isNaN(a) && Number.isNaN(o))) continue;
+    sum += (a - o) * (a - o);
   }
   return Number.isNaN(sum) ? Number.POSITIVE_INFINITY : Math.sqrt(sum / Math.max(actual.length, 1));
+}
+
+/** The difference to be explained; where it is infinite, all of the expected value is. */
+function differenceBefore({ actual, expected }: CauseInput): number {
+  const difference = rms(actual, expected.data);
+  if (Number.isFinite(difference) && difference > 0) return difference;
+  return rms(new Float32Array(expected.data.length), expected.data) || 1;
+}
+
+function rmsOfBound({ bound }: CauseInput): number {
+  return bound === null ? 0 : rms(new Float32Array(bound.length), bound);
 }

@@ -77,7 +77,7 @@ export const activationMistakes: Mistakes<"activation"> = (suspect) => {
   const slope = parameters["slope"];
   if (slope !== undefined) {
     for (const found of [fittedSlope(suspect), ...SLOPES]) {
-      if (!Number.isFinite(found) || found === slope) continue;
+      if (!Number.isFinite(found) || found === slope || isOtherFunction(found, name)) continue;
       mistakes.push({
         cause: `negative slope is ${shown(found)}, expected ${shown(slope)}`,
         operation: withAttributes(operation, { parameters: { ...parameters, slope: found } }),
@@ -95,6 +95,11 @@ export const activationMistakes: Mistakes<"activation"> = (suspect) => {
   }
   return mistakes;
 };
+
+/** A leaky with slope 0 or 1 is better told as what it is: a relu, or no activation. */
+function isOtherFunction(slope: number, name: ActivationFunction): boolean {
+  return name === "leaky" && (Math.abs(slope) < 1e-4 || Math.abs(slope - 1) < 1e-4);
+}
 
 function list(parameters: Record<string, number>): string {
   const parts = Object.entries(parameters).map(([name, value]) => `${name} ${shown(value)}`);
