@@ -171,13 +171,7 @@ class Sampler {
     const width = Math.ceil(Math.log2((2 * outer * inner) / step));
     this.#seen.fill(NO_VALUE, 0, 2 ** width);
     sample.count = 0;
-    let next = 0;
-    for (let o = 0; o < outer; o++) {
-      const base = (o * channels + Math.max(channel, 0)) * inner;
-      this.#take(base + next, base + inner, step, 32 - width);
-      // Where the walk stands in the next row: it goes on as if the rows were one.
-      next += Math.ceil((inner - next) / step) * step - inner;
-    }
+    this.#take(Math.max(channel, 0), { outer, inner, channels, step }, 32 - width);
     const lines: ChannelLine[] = [];
     for (const side of this.#negativeSide ? (["all", "negative"] as const) : (["all"] as const)) {
       const line = fitLine(sample, side === "negative", this.#bound !== null);
@@ -186,8 +180,8 @@ class Sampler {
     return lines;
   }
 
-  /** Every `step`-th element of `[begin, end)`; places are the hash's bits from `shift` on. */
-  #take(begin: number, end: number, step: number, shift: number): void {
+  /** Every `step`-th element of a channel, its rows taken as one; places are the hash's bits from `shift` on. */
+  #take(channel: number, { outer, inner, channels, step }: Walk, shift: number): void {
     const actual = this.#actual;
     const expected = this.#expected;
     const bound = this.#bound;
@@ -195,7 +189,18 @@ class Sampler {
     const seen = this.#seen;
     const sample = this.#sample;
     let { count } = sample;
-    for (let i = begin; i < end; i += step) {
+    // Place in a row, and where the row begins: channels last have rows of one.
+    let column = 0;
+    let row = channel * inner;
+    const rowStep = inner * channels;
+    for (let k = 0; k < outer * inner; k += step) {
+      const i = row + column;
+      column += step;
+      if (column >= inner) {
+        const rows = inner === 1 ? column : Math.floor(column / inner);
+        row += rows * rowStep;
+        column -= rows * inner;
+      }
       const e = expected[i] as number;
       const d = (actual[i] as number) - e;
       const limit = bound === null ? 1 : (bound[i] as number);
@@ -214,6 +219,16 @@ class Sampler {
     }
     sample.count = count;
   }
+}
+
+/** Where a channel's elements lie. */
+interface Walk {
+  /** Rows of the channel, elements of each. */
+  readonly outer: number;
+  readonly inner: number;
+  readonly channels: number;
+  /** From one element taken to the next. */
+  readonly step: number;
 }
 
 /** Mean of the channels' gains, and how far it is from 0 by their own scatter. */
