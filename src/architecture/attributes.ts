@@ -149,6 +149,8 @@ export interface AttributesByKind {
   readonly cast: { readonly to: "float16" | "bfloat16" | "integer" | "bool" };
   /** Remainder of FarmHash's 64-bit fingerprint of a whole number's decimal digits. */
   readonly "farm-hash": { readonly bins: number };
+  /** Remainder of TensorFlow's hash of several whole numbers. */
+  readonly "cross-hash": { readonly bins: number };
 }
 
 /** Name of an operation; each has one file under `operators/`. */

@@ -14,10 +14,12 @@ import { convNdFamily } from "./conv-nd.js";
 import { convTransposeFamily } from "./conv-transpose.js";
 import { convTransposeNdFamily } from "./conv-transpose-nd.js";
 import { cropFamily } from "./crop.js";
+import { crossHashFamily } from "./cross-hash.js";
 import { denseFamily } from "./dense.js";
 import { elementwiseFamily } from "./elementwise.js";
 import { expandFamily } from "./expand.js";
 import type { OperatorFamily } from "./family.js";
+import { farmHashFamily } from "./farm-hash.js";
 import { fillFamily } from "./fill.js";
 import { fitFamily } from "./fit.js";
 import { gatherFamily } from "./gather.js";
@@ -69,9 +71,11 @@ export const FAMILIES: { readonly [K in OperationKind]?: OperatorFamily<K> } = {
   "conv-transpose": convTransposeFamily,
   "conv-transpose-nd": convTransposeNdFamily,
   crop: cropFamily,
+  "cross-hash": crossHashFamily,
   dense: denseFamily,
   elementwise: elementwiseFamily,
   expand: expandFamily,
+  "farm-hash": farmHashFamily,
   fill: fillFamily,
   fit: fitFamily,
   gather: gatherFamily,

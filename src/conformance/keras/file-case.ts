@@ -5,7 +5,7 @@ import { architectureFromKeras, type KerasArchitecture } from "../../formats/ker
 import type { Json } from "../../formats/keras/config-types.js";
 import { type KerasModel, openKerasFile } from "../../formats/keras/keras-file.js";
 import { openNpz } from "../../formats/npy/npz.js";
-import { sizeOf } from "../../tensor/tensor.js";
+import { type AnyTensor, sizeOf } from "../../tensor/tensor.js";
 import type { CaseResult } from "../suite.js";
 import { distance, numbersOf, ruleOf } from "./agreement.js";
 import { samplePositions, uniform } from "./formula.js";
@@ -119,12 +119,13 @@ function compare(
   for (const { id, call, tap } of taps) {
     const actual = values[call - 1]?.get(id);
     const expected = expectedOf(tap);
-    const shape = tap.layerShape ?? tap.shape;
+    const shape = tap.layerShape ?? expected.shape;
     if (actual === undefined || `${actual.shape}` !== `${shape}`) {
       failure ??= `${tap.name}: shape [${actual?.shape}], expected [${shape}]`;
       continue;
     }
-    const far = distance(sampled(actual.data, tap, expected.length), expected, rule);
+    const recorded = numbersOf(expected);
+    const far = distance(sampled(actual.data, tap, recorded.length), recorded, rule);
     if (far > 1) failure ??= `${tap.name}: ${far.toPrecision(3)} times the tolerance`;
     worst = Math.max(worst, far);
   }
@@ -172,10 +173,10 @@ function expectedValues(folder: string, manifest: KerasManifest, file: KerasMode
   const own = manifest.disagrees.find(({ oracle }) => oracle === dialect)?.file;
   const other = own === undefined ? undefined : open(own);
   const opened = new Map<string, ReturnType<typeof open>>();
-  return (tap: ManifestTap): Float64Array => {
-    if (other?.names.includes(tap.key)) return numbersOf(other.read(tap.key));
+  return (tap: ManifestTap): AnyTensor => {
+    if (other?.names.includes(tap.key)) return other.read(tap.key);
     const npz = opened.get(tap.file) ?? open(tap.file);
     opened.set(tap.file, npz);
-    return numbersOf(npz.read(tap.key));
+    return npz.read(tap.key);
   };
 }

@@ -24,6 +24,9 @@ export function formulaModel(folder: string, manifest: KerasManifest, file: stri
   };
 }
 
+/** Room for a Normalization's statistics that are not those of the rows. */
+const MOST_CHANNELS = 4096;
+
 /** The rows' values for the model's variables: one after the other, or by name. Whole numbers (`count`) stay 0. */
 function contentOf(
   variables: readonly Variable[],
@@ -31,8 +34,9 @@ function contentOf(
   weights: Float32Array,
   byName: boolean,
 ): Hdf5Content {
-  const values = new SharedArrayBuffer(weights.byteLength + 4);
+  const values = new SharedArrayBuffer(weights.byteLength + 4 * 2 * MOST_CHANNELS);
   new Float32Array(values).set(weights);
+  new Float32Array(values).fill(1, weights.length + MOST_CHANNELS);
   let next = 0;
   const stored = rows.map(([path, , shape]) => {
     const offset = next;
@@ -45,6 +49,13 @@ function contentOf(
   const store = variables.map((variable): Hdf5Weight => {
     if (variable.role === "count") return counted;
     const weight = byName ? named.get(plainName(variable.name)) : stored[row++];
+    // A Normalization takes up its statistics when a file is loaded; the suite assigned them without
+    // one, so that its values are those of mean 0 and variance 1.
+    if (weight !== undefined && variable.role === "mean")
+      return { ...weight, offset: weights.length };
+    if (weight !== undefined && variable.role === "variance") {
+      return { ...weight, offset: weights.length + MOST_CHANNELS };
+    }
     return weight ?? { ...counted, name: `no weight for ${variable.name}`, shape: [-1] };
   });
   return {
@@ -63,5 +74,6 @@ function plainName(name: string): string {
   return name
     .toLowerCase()
     .replaceAll("/depthwise_kernel", "/kernel")
+    .replaceAll("batchnorm", "bn")
     .replaceAll(/[^a-z0-9]+/g, "_");
 }

@@ -1,6 +1,6 @@
 import { range } from "../ops.js";
 import type { Value } from "../value.js";
-import { type Call, inputOf, type LayerDefinition, tensorArgument } from "./call.js";
+import { type Call, inputOf, inputsOf, type LayerDefinition, tensorArgument } from "./call.js";
 
 /** Whole numbers as positions in rows of 0 and 1, or counts of them, as the layers of categories offer it. */
 function encode(call: Call, ids: Value, depth: number): Value {
@@ -136,11 +136,17 @@ function hashing(call: Call): Value {
   return encode(call, ops.where(same, ops.scalar(0, "int"), ops.affine(hash, 1, 1)), bins);
 }
 
-function hashedCrossing({ layer }: Call): Value {
-  throw layer.refused(
-    "unsupported",
-    "crosses features by a hash of several, which is not read; export the model as ONNX",
-  );
+/** One bin for what several features are together. */
+function hashedCrossing(call: Call): Value {
+  const { layer, ops } = call;
+  const inputs = inputsOf(call);
+  const [first] = inputs;
+  const bins = layer.count("num_bins");
+  if (first === undefined || inputs.some(({ type }) => type === "float")) {
+    throw layer.refused("format", "crosses something other than whole numbers");
+  }
+  const hash = ops.emit("cross-hash", inputs, { bins }, first.shape, { part: "hash", type: "int" });
+  return encode(call, hash, bins);
 }
 
 export const categoryLayers: Readonly<Record<string, LayerDefinition>> = {

@@ -8,11 +8,10 @@ export function moments(
   ops: Ops,
   x: Value,
   axes: readonly number[],
-): { mean: Value; centred: Value; variance: Value } {
+): { readonly mean: Value; readonly variance: Value } {
   const mean = ops.reduce("mean", x, axes, true, "mean");
-  const centred = ops.subtract(x, mean, "centred");
-  const squares = ops.unary("power", centred, { exponent: 2 }, "squares");
-  return { mean, centred, variance: ops.reduce("mean", squares, axes, true, "variance") };
+  const squares = ops.unary("power", ops.subtract(x, mean, "centred"), { exponent: 2 }, "squares");
+  return { mean, variance: ops.reduce("mean", squares, axes, true, "variance") };
 }
 
 function batchNorm(call: Call): Value {
@@ -129,14 +128,12 @@ function groupNorm(call: Call): Value {
   const scale = layer.flag("scale", true) ? read("gamma") : null;
   const bias = layer.flag("center", true) ? read("beta") : null;
   const grouped = ops.view(x, shape);
-  const { centred, variance } = moments(
-    ops,
-    grouped,
-    range(1, shape.length).filter((k) => k !== axis),
-  );
+  const axes = range(1, shape.length).filter((k) => k !== axis);
+  const { mean, variance } = moments(ops, grouped, axes);
   const inverse = ops.unary("rsqrt", ops.affine(variance, 1, epsilon), {}, "inverse");
-  const value = ops.multiply(centred, scale ? ops.multiply(inverse, scale) : inverse, "normalized");
-  return ops.view(bias ? ops.add(value, bias) : value, x.shape);
+  const gain = scale ? ops.multiply(inverse, scale, "gain") : inverse;
+  const offset = offsetOf(ops, mean, gain, bias);
+  return ops.view(ops.add(ops.multiply(grouped, gain, "scaled"), offset), x.shape);
 }
 
 /** Divided by the length along axes. Keras 2 takes a length of at least 1e-6 (of √1e-12), Keras 3 of 1e-12. */
@@ -223,6 +220,16 @@ function normalizationLayer(call: Call): Value {
     : ops.divide(ops.subtract(x.as("float"), mean), deviation);
 }
 
+/** A gain a channel: the layer of its own that keras.applications' ConvNeXt brings. */
+function layerScale(call: Call): Value {
+  const { layer, ops } = call;
+  layer.ignore("init_values");
+  return ops.multiply(
+    inputOf(call),
+    ops.weight(layer.weight("gamma", [layer.count("projection_dim")])),
+  );
+}
+
 export const normalizationLayers: Readonly<Record<string, LayerDefinition>> = {
   BatchNormalization: { call: batchNorm, masks: "keep" },
   BatchNormalizationV1: { call: batchNorm, masks: "keep" },
@@ -230,6 +237,7 @@ export const normalizationLayers: Readonly<Record<string, LayerDefinition>> = {
   LayerNormalization: { call: layerNorm, masks: "keep" },
   RMSNormalization: { call: rmsNorm },
   GroupNormalization: { call: groupNorm, masks: "keep" },
+  LayerScale: { call: layerScale },
   UnitNormalization: { call: unitNorm, masks: "keep" },
   SpectralNormalization: { call: spectralNorm },
   Normalization: { call: normalizationLayer, masks: "keep" },
