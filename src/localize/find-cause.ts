@@ -96,25 +96,67 @@ export async function findCause(
   const moved = rearranged(input.actual, input.expected, close);
   const before = differenceBefore(input);
   const limit = Math.min(MOST_REST, Math.max(REST, (ROUNDING_REST * rmsOfBound(input)) / before));
-  let best: { readonly cause: string; readonly rest: number } | undefined;
+  let best = undefined as { readonly cause: string; readonly rest: number } | undefined;
   const parts = between(input.architecture, input.operation, input.known);
   const values = await innerValues(reference, input, parts);
   const trial = TRIAL_WORK + workOf(input, parts);
   let left = Math.min(FAULT_WORK, budget.left);
+  /** What the mistake gives, held against the port's value; `undefined` also when the budget is spent. */
+  let place = "";
+  const attempt = async (mistake: Mistake): Promise<Float32Array | undefined> => {
+    if (left < trial) return undefined;
+    left -= trial;
+    budget.left -= trial;
+    const value = (await tryMistake(reference, input, parts, mistake))?.data;
+    const rest = value === undefined ? Number.POSITIVE_INFINITY : rms(input.actual, value) / before;
+    if (rest < (best?.rest ?? limit)) best = { cause: place + mistake.cause, rest };
+    return value;
+  };
   for (const id of parts.toReversed()) {
+    place = elsewhere(input, id);
     for (const mistake of mistakesIn(input, id, values)) {
-      if (left < trial) break;
-      left -= trial;
-      budget.left -= trial;
-      const value = await tryMistake(reference, input, parts, mistake);
-      if (value === undefined) continue;
-      const rest = rms(input.actual, value.data) / before;
-      if (rest < (best?.rest ?? limit)) best = { cause: mistake.cause, rest };
+      if (mistake.search === undefined) await attempt(mistake);
+      else await searchValue(input, mistake.search, attempt);
     }
     if (best !== undefined) break;
   }
   if (best === undefined) return moved ?? null;
   return best.cause;
+}
+
+/** The step's name where it belongs to another layer than the tap: a layer that the port does not tap. */
+function elsewhere({ architecture, operation }: CauseInput, id: string): string {
+  const step = architecture.operations.find((one) => one.id === id);
+  return step === undefined || step.layer === operation.layer ? "" : `${id}: `;
+}
+
+/** Steps of the search for a number; each is some ten times closer where the response is smooth. */
+const SEARCH_STEPS = 4;
+
+/**
+ * Finds a number inside a step that is not tapped itself: the tap's response to a change of it is
+ * nearly linear, so the port's value tells how far to go.
+ */
+async function searchValue(
+  { actual, expected }: CauseInput,
+  { expected: from, value: start, of }: NonNullable<Mistake["search"]>,
+  attempt: (mistake: Mistake) => Promise<Float32Array | undefined>,
+): Promise<void> {
+  let value = start;
+  for (let step = 0; step < SEARCH_STEPS; step++) {
+    const response = await attempt(of(value));
+    if (response === undefined) return;
+    let [along, square] = [0, 0];
+    for (let i = 0; i < response.length; i++) {
+      const e = expected.data[i] as number;
+      const r = (response[i] as number) - e;
+      along += r * ((actual[i] as number) - e);
+      square += r * r;
+    }
+    const next = Number((from + ((value - from) * along) / square).toPrecision(4));
+    if (!Number.isFinite(next) || next === value || next === from) return;
+    value = next;
+  }
 }
 
 /** Multiplications (about) to compute some operations once. */

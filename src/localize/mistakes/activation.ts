@@ -84,6 +84,14 @@ export const activationMistakes: Mistakes<"activation"> = (suspect) => {
       });
     }
   }
+  if (slope !== undefined && suspect.actual === undefined) {
+    const of = (value: number): Mistake => ({
+      cause: `negative slope is ${shown(value)}, expected ${shown(slope)}`,
+      operation: withAttributes(operation, { parameters: { ...parameters, slope: value } }),
+    });
+    const value = 1.5 * slope;
+    mistakes.push({ ...of(value), search: { expected: slope, value, of } });
+  }
   for (const [other, own] of CONFUSED[name] ?? []) {
     mistakes.push({
       cause:

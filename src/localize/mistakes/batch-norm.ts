@@ -22,6 +22,13 @@ export const batchNormMistakes: Mistakes<"batch-norm"> = (suspect) => {
       operation: withAttributes(operation, { epsilon: found }),
     });
   }
+  if (suspect.actual === undefined) {
+    const of = (value: number): Mistake => ({
+      cause: `epsilon is ${shown(value)}, expected ${shown(epsilon)}`,
+      operation: withAttributes(operation, { epsilon: Math.max(value, 0) }),
+    });
+    mistakes.push({ ...of(1e-3), search: { expected: epsilon, value: 1e-3, of } });
+  }
   const place = epsilonPlace === "inside" ? "outside" : "inside";
   mistakes.push({
     cause: `epsilon stands ${place} the root, expected ${epsilonPlace}`,

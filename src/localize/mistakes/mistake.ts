@@ -12,6 +12,12 @@ export interface Mistake {
   readonly weights?: Readonly<Record<string, Float32Array>>;
   /** Shapes of those weights, where they are not the stored ones. */
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Where this is only one value of a number that is to be found: the right value, and the mistake of any other. */
+  readonly search?: {
+    readonly expected: number;
+    readonly value: number;
+    readonly of: (value: number) => Mistake;
+  };
 }
 
 /** What is at hand when mistakes are thought of. All values NCHW or flat. */
