@@ -13,6 +13,7 @@ import { functionLayers, operationDefinition } from "./operations.js";
 import { poolingLayers } from "./pooling.js";
 import { recurrentLayers } from "./recurrent.js";
 import { reshapingLayers } from "./reshaping.js";
+import { spectrumLayers } from "./spectra.js";
 
 /** Every class of layers that is read, by the name Keras stores. */
 const LAYERS: ReadonlyMap<string, LayerDefinition> = new Map(
@@ -29,6 +30,7 @@ const LAYERS: ReadonlyMap<string, LayerDefinition> = new Map(
     ...poolingLayers,
     ...recurrentLayers,
     ...reshapingLayers,
+    ...spectrumLayers,
   }),
 );
 
