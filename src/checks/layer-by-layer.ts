@@ -12,6 +12,7 @@ import { prepareBackend } from "../runtime/backend.js";
 import { functionErrorOf } from "../runtime/function-errors.js";
 import { MemoryWatch } from "../runtime/memory.js";
 import { assembleResult } from "./assemble-result.js";
+import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type OpenedWeights, type Original, openOriginal, openWeights } from "./original.js";
 import type { LayerByLayerResult } from "./result.js";
@@ -28,6 +29,7 @@ import { hasNegativeSide } from "./tap-verdict.js";
 export async function layerByLayer(options: LayerByLayerOptions): Promise<LayerByLayerResult> {
   const started = performance.now();
   const resolved = resolveOptions(options);
+  if (resolved.everyBackend) return await onEveryBackend(options, layerByLayer);
   const check = new LayerByLayerCheck(options, resolved);
   const aborted = onAbort(options.signal);
   try {

@@ -33,8 +33,8 @@ export interface LayerByLayerOptions {
   readonly taps?: string;
   /** `bound`, or `rtol=R,atol=A`. @defaultValue `"bound"` */
   readonly tolerance?: string;
-  /** TensorFlow.js back-end. @defaultValue `"wasm"` */
-  readonly backend?: "wasm" | "node" | "cpu";
+  /** TensorFlow.js back-end; `all`: each one that is installed, one after the other. @defaultValue `"wasm"` */
+  readonly backend?: "wasm" | "node" | "cpu" | "all";
   /** Accept a weights file that ends after some layer, and compare up to there. */
   readonly partial?: boolean;
   /** Read damaged files as the library does, with a warning for each thing. */
@@ -81,6 +81,8 @@ export interface ResolvedOptions {
   readonly wantsTap: (id: string) => boolean;
   readonly tolerance: ToleranceChoice;
   readonly backend: "wasm" | "node" | "cpu";
+  /** `--backend all`: `backend` is then the first of them. */
+  readonly everyBackend: boolean;
   readonly partial: boolean;
   readonly lenient: boolean;
   readonly darknet: "alexeyab" | "pjreddie";
@@ -102,6 +104,7 @@ const MAX_SEED = 2 ** 32 - 1;
  * @throws {InputError} `option` for a value that is not understood
  */
 export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
+  const backend = oneOf("--backend", options.backend ?? "wasm", BACKENDS);
   const inputs = (options.inputs?.length ? options.inputs : ["random:1"]).map(parseInput);
   return {
     model: options.model,
@@ -113,7 +116,8 @@ export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
     mode: oneOf("--mode", options.mode ?? "both", MODES),
     wantsTap: parseTaps(options.taps ?? "*"),
     tolerance: parseTolerance(options.tolerance ?? "bound"),
-    backend: oneOf("--backend", options.backend ?? "wasm", BACKENDS),
+    backend: backend === "all" ? "wasm" : backend,
+    everyBackend: backend === "all",
     partial: options.partial ?? false,
     lenient: options.lenient ?? false,
     darknet: oneOf("--darknet", options.darknet ?? "alexeyab", DARKNETS),
@@ -124,7 +128,7 @@ export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
 /** Values of `--mode`. */
 const MODES = ["isolated", "cumulative", "both"] as const;
 /** Values of `--backend`. */
-const BACKENDS = ["wasm", "node", "cpu"] as const;
+const BACKENDS = ["wasm", "node", "cpu", "all"] as const;
 /** Values of `--darknet`. */
 export const DARKNETS = ["alexeyab", "pjreddie"] as const;
 

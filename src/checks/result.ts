@@ -87,6 +87,27 @@ export interface TapResult {
   readonly sensitivity: Sensitivity | null;
   /** Sentences for people: what the judge said, what was not exercised and why. */
   readonly notes: readonly string[];
+  /** Only with `--backend all`: the back-end all these numbers are from, on which the tap is furthest off. */
+  readonly backend?: string;
+}
+
+/** What one back-end found at one tap, with `--backend all`. */
+export interface BackendTap {
+  readonly id: string;
+  readonly mode: TapMode;
+  readonly verdict: TapVerdict;
+  readonly maxAbs: JsonNumber | null;
+  readonly ratio: JsonNumber | null;
+}
+
+/** What one back-end came to, with `--backend all`. */
+export interface BackendOutcome {
+  readonly backend: string;
+  /** `failed`: the port ended with an exception on it. `unavailable`: it is not installed, or does not start. */
+  readonly verdict: "same" | "differs" | "failed" | "unavailable";
+  /** Why it failed or is unavailable; else `null`. */
+  readonly reason: string | null;
+  readonly taps: readonly BackendTap[];
 }
 
 /** Which part of a port (or of its surroundings) a fault is in. */
@@ -196,8 +217,10 @@ export interface LayerByLayerResult {
   /** Options of the port that were taken from the original: classes, anchors … */
   readonly options: { readonly [k: string]: Json };
   readonly reference: ReferenceInfo;
-  /** Back-end that ran the port: `wasm`, `node`, `cpu`, or `plain` for a port without TensorFlow.js. */
+  /** Back-end that ran the port: `wasm`, `node`, `cpu`, `all`, or `plain` for a port without TensorFlow.js. */
   readonly backend: string;
+  /** Only with `--backend all`: what each back-end came to. `taps` then has the one that is furthest off. */
+  readonly backends?: readonly BackendOutcome[];
   /** `bound`, or `rtol=…,atol=…`. */
   readonly tolerance: string;
   readonly coverage: Coverage;

@@ -49,8 +49,8 @@ export const layerByLayerCommand: Command = {
       text: "bound: derived from the arithmetic of each layer; or |actual - expected| <= A + R*|expected| (default: bound)",
     },
     {
-      flags: "--backend <wasm|node|cpu>",
-      text: "TensorFlow.js back-end of the port (default: wasm)",
+      flags: "--backend <wasm|node|cpu|all>",
+      text: "TensorFlow.js back-end of the port; all: each installed one, to tell faults of a back-end (default: wasm)",
     },
     {
       flags: "--partial",

@@ -47,6 +47,19 @@ const tap = z.strictObject({
     .describe("which tolerance decided"),
   sensitivity: sensitivity.nullable().describe("smallest change that would have been seen"),
   notes: names,
+  backend: z
+    .string()
+    .exactOptional()
+    .describe(
+      "with --backend all: the back-end these numbers are from, where the tap is furthest off",
+    ),
+});
+
+const backendOutcome = z.strictObject({
+  backend: z.string(),
+  verdict: z.enum(["same", "differs", "failed", "unavailable"]),
+  reason: z.string().nullable().describe("why it failed or is unavailable"),
+  taps: z.array(tap.pick({ id: true, mode: true, verdict: true, maxAbs: true, ratio: true })),
 });
 
 const fault = z.strictObject({
@@ -93,6 +106,10 @@ export const layerByLayerResultSchema: z.ZodType<LayerByLayerResult> = z.strictO
   options: options.describe("options of the port that were taken from the original"),
   reference: z.strictObject({ name: z.string(), version: z.string(), options }),
   backend: z.string(),
+  backends: z
+    .array(backendOutcome)
+    .exactOptional()
+    .describe("with --backend all: what each back-end came to"),
   tolerance: z.string(),
   coverage,
   weightsChecked: z.enum(["verified", "asked-for"]),

@@ -1,6 +1,7 @@
 import picocolors from "picocolors";
 import type { Colors } from "picocolors/types.js";
 import type { Coverage, Fault, LayerByLayerResult } from "../checks/result.js";
+import { backendTable } from "./backend-table.js";
 import { hanging } from "./hanging.js";
 import { counted, grouped, shapeText } from "./numbers.js";
 import { tapTable } from "./tap-table.js";
@@ -16,7 +17,7 @@ export interface TerminalStyle {
 export function formatResult(result: LayerByLayerResult, style: TerminalStyle): string {
   const colours = picocolors.createColors(style.colour);
   const parts = [
-    ...(style.quiet ? [] : [headText(result), tapTable(result.taps, colours)]),
+    ...(style.quiet ? [] : [headText(result), tableOf(result, colours)]),
     ...(style.quiet ? [] : [notesText(result, colours)]),
     faultsText(result.faults, colours),
     warningsText(result.warnings, colours),
@@ -26,13 +27,23 @@ export function formatResult(result: LayerByLayerResult, style: TerminalStyle): 
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
+function tableOf({ taps, backends }: LayerByLayerResult, colours: Colors): string {
+  return backends === undefined ? tapTable(taps, colours) : backendTable(taps, backends, colours);
+}
+
+/** `wasm`, or all the back-ends that ran. */
+function backendText({ backend, backends }: LayerByLayerResult): string {
+  const ran = (backends ?? []).filter(({ verdict }) => verdict !== "unavailable");
+  return backends === undefined ? backend : ran.map((one) => one.backend).join(", ");
+}
+
 /** What was compared with what, on what. */
 function headText(result: LayerByLayerResult): string {
   const { width, height, channels, batch } = result.size;
   const options = Object.entries(result.options).map(([k, v]) => `${k} ${JSON.stringify(v)}`);
   const { reference, alignment } = result;
   const rows: [string, string][] = [
-    ["port", `${result.model} on ${result.backend}`],
+    ["port", `${result.model} on ${backendText(result)}`],
     ["original", `${result.original} on ${reference.name} ${reference.version}`],
     ["weights", result.weights],
     ["input", `${result.inputs.join(", ")} as ${shapeText([batch, channels, height, width])}`],

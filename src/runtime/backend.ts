@@ -85,6 +85,20 @@ export async function loadBackend(
   return { tf, info: await describe(name) };
 }
 
+/**
+ * Whether the package of a back-end is there; it may still be unable to start. Costs nothing: no
+ * TensorFlow is loaded for it.
+ */
+export function isInstalled(name: BackendName): boolean {
+  if (name !== "node") return true;
+  try {
+    createRequire(import.meta.url).resolve(TFJS_NODE);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Imports the package that registers the back-end's kernels with the shared engine. */
 async function register(name: BackendName, importNode: () => Promise<unknown>): Promise<void> {
   switch (name) {

@@ -85,7 +85,7 @@ describe("a wrong call ends with status 2 and one line", () => {
     [
       "a back-end that does not exist",
       [...model, "--backend", "webgl"],
-      '--backend: "webgl", expected one of wasm, node, cpu',
+      '--backend: "webgl", expected one of wasm, node, cpu, all',
     ],
     [
       "a dialect that does not exist",
