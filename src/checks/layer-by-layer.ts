@@ -99,6 +99,7 @@ class LayerByLayerCheck {
     this.#process = await this.#starting;
     const facts = await (this.#threads[0] as PortThread).facts;
     const architecture = partOf(original, weights);
+    refuseNothing(resolved, this.#options.taps, architecture.operations);
     return {
       options: this.#options,
       resolved,
@@ -254,6 +255,19 @@ class LayerByLayerCheck {
       this.#timings[stage] += performance.now() - started;
     }
   }
+}
+
+/** A pattern that no tap has is a slip of the pen, not a wish to compare nothing. */
+function refuseNothing(
+  { wantsTap }: ResolvedOptions,
+  pattern: string | undefined,
+  operations: readonly Operation[],
+): void {
+  if (operations.some(({ id }) => wantsTap(id))) return;
+  throw new InputError(
+    "option",
+    `--taps: "${pattern}", no tap of the original has such an id; difftest inspect --taps lists them`,
+  );
 }
 
 /** The part of the original that has weights: all of it, unless `--partial` accepted a file that ends early. */
