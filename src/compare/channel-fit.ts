@@ -1,5 +1,5 @@
 import { sizeOf } from "../tensor/tensor.js";
-import { fitLine, newSample } from "./line-fit.js";
+import { addSums, fitLine, type LineSums } from "./line-fit.js";
 
 /**
  * A line fitted through the errors of one channel: `actual − expected = offset + gain·expected`, each
@@ -153,7 +153,6 @@ class Sampler {
   readonly #bits: Int32Array;
   readonly #bound: Float32Array | null;
   readonly #negativeSide: boolean;
-  readonly #sample = newSample(SAMPLE);
   /** The bits of values seen in this channel, each at the place of its hash; the last one stays. */
   readonly #seen = new Int32Array(2 * SAMPLE);
 
@@ -166,29 +165,44 @@ class Sampler {
   }
 
   lines(channel: number, outer: number, inner: number, channels: number): ChannelLine[] {
-    const sample = this.#sample;
     const step = Math.max(1, Math.ceil((outer * inner) / SAMPLE));
-    const width = Math.ceil(Math.log2((2 * outer * inner) / step));
-    this.#seen.fill(NO_VALUE, 0, 2 ** width);
-    sample.count = 0;
-    this.#take(Math.max(channel, 0), { outer, inner, channels, step }, 32 - width);
+    const first = Math.max(channel, 0);
+    const { negative, other } = this.#sums(first, { outer, inner, channels, step });
     const lines: ChannelLine[] = [];
-    for (const side of this.#negativeSide ? (["all", "negative"] as const) : (["all"] as const)) {
-      const line = fitLine(sample, side === "negative", this.#bound !== null);
+    const add = (side: ChannelLine["side"], sums: LineSums) => {
+      const line = fitLine(sums, this.#bound !== null);
       if (line !== null && line.nEff >= MIN_DISTINCT) lines.push({ channel, side, ...line });
-    }
+    };
+    add("all", addSums(negative, other));
+    if (this.#negativeSide) add("negative", negative);
     return lines;
   }
 
-  /** Every `step`-th element of a channel, its rows taken as one; places are the hash's bits from `shift` on. */
-  #take(channel: number, { outer, inner, channels, step }: Walk, shift: number): void {
+  /** Every `step`-th element of a channel, its rows taken as one; negative expected values apart. */
+  #sums(channel: number, { outer, inner, channels, step }: Walk): Sides {
     const actual = this.#actual;
     const expected = this.#expected;
     const bound = this.#bound;
     const bits = this.#bits;
     const seen = this.#seen;
-    const sample = this.#sample;
-    let { count } = sample;
+    const width = Math.ceil(Math.log2((2 * outer * inner) / step));
+    const shift = 32 - width;
+    seen.fill(NO_VALUE, 0, 2 ** width);
+    // One by one: taken from an array they would be boxed, and the loop twice as slow.
+    let n = 0;
+    let w = 0;
+    let we = 0;
+    let wd = 0;
+    let wee = 0;
+    let wed = 0;
+    let wdd = 0;
+    let nN = 0;
+    let wN = 0;
+    let weN = 0;
+    let wdN = 0;
+    let weeN = 0;
+    let wedN = 0;
+    let wddN = 0;
     // Place in a row, and where the row begins: channels last have rows of one.
     let column = 0;
     let row = channel * inner;
@@ -212,13 +226,38 @@ class Sampler {
       const place = Math.imul(key, 0x9e3779b1) >>> shift;
       if (seen[place] === key) continue;
       seen[place] = key;
-      sample.expected[count] = e;
-      sample.error[count] = d;
-      sample.weight[count] = 1 / (limit * limit);
-      count += 1;
+      const weight = 1 / (limit * limit);
+      const weighted = weight * e;
+      const error = weight * d;
+      if (e < 0) {
+        nN += 1;
+        wN += weight;
+        weN += weighted;
+        wdN += error;
+        weeN += weighted * e;
+        wedN += weighted * d;
+        wddN += error * d;
+      } else {
+        n += 1;
+        w += weight;
+        we += weighted;
+        wd += error;
+        wee += weighted * e;
+        wed += weighted * d;
+        wdd += error * d;
+      }
     }
-    sample.count = count;
+    return {
+      negative: { n: nN, w: wN, we: weN, wd: wdN, wee: weeN, wed: wedN, wdd: wddN },
+      other: { n, w, we, wd, wee, wed, wdd },
+    };
   }
+}
+
+/** Sums over the elements with negative expected values, and over all others. */
+interface Sides {
+  readonly negative: LineSums;
+  readonly other: LineSums;
 }
 
 /** Where a channel's elements lie. */

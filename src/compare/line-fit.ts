@@ -1,12 +1,12 @@
-/** Elements to fit a line through. */
-export interface Sample {
-  /** Elements that count: the first ones of each array. */
-  count: number;
-  readonly expected: Float64Array;
-  /** actual − expected */
-  readonly error: Float64Array;
-  /** 1 ÷ variance of the error, up to a common factor. */
-  readonly weight: Float64Array;
+/** Weighted sums over some elements: e the expected value, d the error, w 1 ÷ variance of the error up to a common factor. */
+export interface LineSums {
+  readonly n: number;
+  readonly w: number;
+  readonly we: number;
+  readonly wd: number;
+  readonly wee: number;
+  readonly wed: number;
+  readonly wdd: number;
 }
 
 /** A line with its standard errors; see `ChannelLine`. */
@@ -20,45 +20,26 @@ export interface Line {
   readonly nEff: number;
 }
 
-/** Room for a sample of up to `size` elements. */
-export function newSample(size: number): Sample {
-  const [expected, error, weight] = [0, 1, 2].map(() => new Float64Array(size)) as [
-    Float64Array<ArrayBuffer>,
-    Float64Array<ArrayBuffer>,
-    Float64Array<ArrayBuffer>,
-  ];
-  return { count: 0, expected, error, weight };
+/** The sums over both of two sets of elements. */
+export function addSums(a: LineSums, b: LineSums): LineSums {
+  return {
+    n: a.n + b.n,
+    w: a.w + b.w,
+    we: a.we + b.we,
+    wd: a.wd + b.wd,
+    wee: a.wee + b.wee,
+    wed: a.wed + b.wed,
+    wdd: a.wdd + b.wdd,
+  };
 }
 
 /**
  * The line `error = offset + gain·expected` by least squares.
  *
- * @param negativeOnly whether only elements with `expected < 0` count
  * @param bounded whether the weights are 1 ÷ bound²; then `effect` is in bounds
  * @returns `null` with fewer than three elements, or where the expected values hardly vary
  */
-export function fitLine(sample: Sample, negativeOnly: boolean, bounded: boolean): Line | null {
-  // One by one: taken from an array they would be boxed, and the loop twice as slow.
-  let n = 0;
-  let w = 0;
-  let we = 0;
-  let wd = 0;
-  let wee = 0;
-  let wed = 0;
-  let wdd = 0;
-  for (let k = 0; k < sample.count; k++) {
-    const e = sample.expected[k] as number;
-    if (negativeOnly && e >= 0) continue;
-    const d = sample.error[k] as number;
-    const weight = sample.weight[k] as number;
-    n += 1;
-    w += weight;
-    we += weight * e;
-    wd += weight * d;
-    wee += weight * e * e;
-    wed += weight * e * d;
-    wdd += weight * d * d;
-  }
+export function fitLine({ n, w, we, wd, wee, wed, wdd }: LineSums, bounded: boolean): Line | null {
   const meanE = we / w;
   const meanD = wd / w;
   const spread = wee - w * meanE * meanE;
