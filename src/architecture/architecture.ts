@@ -1,3 +1,4 @@
+import type { DenseLayout, KernelLayout, Layout } from "../tensor/layout.js";
 import type { AttributesByKind, OperationKind } from "./attributes.js";
 
 /** One operation: a node of the graph, whose output can be tapped. */
@@ -12,7 +13,7 @@ export interface OperationOf<K extends OperationKind> {
   readonly attributes: AttributesByKind[K];
   /** Role (`kernel`, `bias`, `scale` …) → name in the weights (`conv_0/kernel`). */
   readonly weights: Readonly<Record<string, string>>;
-  /** Shape of the output, batch included: NCHW or [batch, n]. */
+  /** Shape of the output, batch included: in {@link Architecture.layout}, or [batch, n]. */
   readonly shape: readonly number[];
 }
 
@@ -39,14 +40,30 @@ export interface WeightSpec {
   readonly role: string;
   /** Layer it belongs to. */
   readonly layer: number;
+  /** Order of a kernel's axes; default `oihw` and `oi`. Absent too where a tensor's axes have no such names. */
+  readonly layout?: KernelLayout | DenseLayout;
+}
+
+/** What the numbers of an input mean; all are carried as float32. */
+export type InputType = "float" | "int" | "bool";
+
+/** A tensor that a model is given. */
+export interface ArchitectureInput {
+  readonly name: string;
+  /** Batch included, in {@link Architecture.layout}. */
+  readonly shape: readonly number[];
+  /** Default `float`. */
+  readonly type?: InputType;
 }
 
 /** What the original's files describe, nothing implicit. */
 export interface Architecture {
   /** File or model name, for reports. */
   readonly name: string;
-  /** Name of each input and its shape, batch included, NCHW. */
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** In the original's order. */
+  readonly inputs: readonly ArchitectureInput[];
+  /** Order of the axes of rank-4 values; default `nchw`. Values of other ranks have none. */
+  readonly layout?: Layout;
   readonly layers: readonly Layer[];
   /** In topological order. */
   readonly operations: readonly Operation[];

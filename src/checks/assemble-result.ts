@@ -59,12 +59,18 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
     original: original.name,
     weights: session.weights.name,
     inputs: options.inputs?.length ? options.inputs : ["random:1"],
-    size: { ...original.network, batch: resolved.batch },
+    size: {
+      ...original.network,
+      batch: original.architecture.inputs[0]?.shape[0] ?? resolved.batch,
+    },
+    inputShapes: Object.fromEntries(
+      original.architecture.inputs.map(({ name, shape }) => [name, shape]),
+    ),
     options: original.portOptions,
     reference: {
       name: "onnxruntime",
       version: await session.process.version(),
-      options: { graphOptimizationLevel: "disabled", darknet: resolved.darknet },
+      options: original.referenceOptions,
     },
     backend: session.facts.runtime === "plain" ? "plain" : resolved.backend,
     tolerance: options.tolerance ?? "bound",

@@ -16,8 +16,10 @@ export function commandLine(
     if (given !== undefined && String(given) !== usual) words.push(name, String(given));
   };
   value("--original", all.original);
-  value("--weights", all.weights ?? "synthetic:1");
+  value("--weights", all.weights ?? (holdsWeights(all.original) ? undefined : "synthetic:1"));
   for (const input of all.inputs?.length ? all.inputs : ["random:1"]) value("--input", input);
+  value("--shape", all.shape);
+  value("--preprocess", all.preprocess);
   value("--size", all.size);
   value("--batch", all.batch);
   value("--mode", all.mode, "both");
@@ -28,7 +30,13 @@ export function commandLine(
   for (const flag of ["partial", "lenient", "letterbox"] as const) {
     if (all[flag]) words.push(`--${flag}`);
   }
+  if (all.byName) words.push("--by-name");
   return words.map(quoted).join(" ");
+}
+
+/** Whether an original has weights of its own, which are then the default. */
+function holdsWeights(original: string | undefined): boolean {
+  return original !== undefined && !/\.(cfg|json)$/i.test(original);
 }
 
 /** A word as a POSIX shell takes it unchanged. */

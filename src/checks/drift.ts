@@ -26,10 +26,7 @@ export async function driftOf(session: Session, recorded: Recorded, run: PortRun
   const { architecture } = session.original;
   const records = new Map(run.taps.map((record) => [record.id, record]));
   const outputs = architecture.outputs.filter((id) => records.get(id)?.compared != null);
-  const inputs = new Map(
-    architecture.inputs.map(({ name }) => [name, session.input.tensor] as const),
-  );
-  const optimized = await session.reference.optimized(outputs, inputs);
+  const optimized = await session.reference.optimized(outputs, session.input.tensors);
   const decisions = new Map<string, Decision>();
   for (const id of outputs) {
     const expected = valueOfTap(session, recorded, id);

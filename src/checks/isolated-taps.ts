@@ -161,8 +161,7 @@ function wrongWeights(
 /** What the port computed a tap from: the taps before it and the network's input. */
 function knownBefore(session: Session, recorded: Recorded, plan: PlannedTap): Map<string, Tensor> {
   const known = new Map(plan.frontier.map((id) => [id, valueOfTap(session, recorded, id)]));
-  for (const { name } of session.original.architecture.inputs)
-    known.set(name, session.input.tensor);
+  for (const [name, value] of session.input.tensors) known.set(name, value);
   return known;
 }
 

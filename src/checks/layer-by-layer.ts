@@ -1,7 +1,7 @@
 import { alignTaps, type TapAlignment } from "../align/align-taps.js";
-import type { Operation } from "../architecture/architecture.js";
+import type { ArchitectureInput, Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
-import { readInputs } from "../inputs/read-inputs.js";
+import { readModelInputs } from "../inputs/model-inputs.js";
 import type { PortJob } from "../record/port-messages.js";
 import { type PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
@@ -11,12 +11,14 @@ import { TapStates } from "../references/tap-plan.js";
 import { prepareBackend } from "../runtime/backend.js";
 import { functionErrorOf } from "../runtime/function-errors.js";
 import { MemoryWatch } from "../runtime/memory.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { assembleResult } from "./assemble-result.js";
 import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import { type OpenedWeights, type Original, openOriginal, openWeights } from "./original.js";
+import { openOriginal } from "./original.js";
+import type { OpenedWeights, Original } from "./originals/original.js";
 import type { LayerByLayerResult } from "./result.js";
-import type { Recorded, Session } from "./session.js";
+import { layoutOf, type Recorded, type Session } from "./session.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
@@ -83,16 +85,16 @@ class LayerByLayerCheck {
   /** Reads all files while the threads and the reference process start. */
   async #open(): Promise<Session> {
     const resolved = this.#resolved;
-    const original = await this.#timed("read", () => {
-      const opened = openOriginal(resolved);
+    const original = await this.#timed("read", async () => {
+      const opened = await openOriginal(resolved);
       // Threads start while the weights are read: each takes a third of a second.
       this.#threads = this.#modes().map(() => this.#thread());
       return opened;
     });
-    const weights = await this.#timed("read", () => openWeights(resolved, original));
+    const weights = await this.#timed("read", () => original.openWeights());
     this.#weights = weights;
     const input = await this.#timed("read", () =>
-      readInputs(resolved.inputs, inputShape(original), { letterbox: resolved.letterbox }),
+      readModelInputs(resolved.inputs, inputsOf(original), original.inputOptions),
     );
     this.#refuseWhenClosed();
     this.#starting = OnnxRuntimeProcess.start(weights.store.description);
@@ -162,9 +164,8 @@ class LayerByLayerCheck {
       }),
     );
     const states = new TapStates(prepared.plan.taps.length);
-    const inputs = new Map([[architecture.inputs[0]?.name ?? "input", session.input.tensor]]);
     const reference = this.#timed("reference", () =>
-      session.reference.record(prepared, inputs, (index) => states.set(index, 1)),
+      session.reference.record(prepared, session.input.tensors, (index) => states.set(index, 1)),
     ).catch((error: unknown) => {
       states.failRest();
       throw error;
@@ -202,7 +203,8 @@ class LayerByLayerCheck {
       mode,
       context: {
         ...original.network,
-        batch: resolved.batch,
+        batch: original.architecture.inputs[0]?.shape[0] ?? resolved.batch,
+        inputs: original.architecture.inputs,
         options: original.portOptions,
       },
       weights: session.weights.store.description,
@@ -210,7 +212,11 @@ class LayerByLayerCheck {
       plan: prepared.plan,
       states: states.buffer,
       scratchFd: session.process.scratch.fd,
-      input: { shape: input.tensor.shape, data: input.tensor.data },
+      inputs: original.architecture.inputs.map(({ name, type = "float" }) => {
+        const { shape, data } = input.tensors.get(name) as Tensor;
+        return { name, shape, data, type };
+      }),
+      originalLayout: layoutOf(session),
       images: input.images,
       tolerance: resolved.tolerance.kind === "given" ? resolved.tolerance : null,
       pairs: alignment.pairs,
@@ -288,11 +294,9 @@ function partOf(
   };
 }
 
-function inputShape(original: Original): readonly number[] {
-  const shape = original.architecture.inputs[0]?.shape;
-  if (shape === undefined)
-    throw new InputError("format", `${original.name}: the network has no input`);
-  return shape;
+function inputsOf({ architecture, name }: Original): readonly ArchitectureInput[] {
+  if (architecture.inputs.length > 0) return architecture.inputs;
+  throw new InputError("format", `${name}: the network has no input`);
 }
 
 /** The run that showed most taps: a cumulative one may have ended early. */

@@ -1,3 +1,6 @@
+import type { NamedSource } from "../inputs/model-inputs.js";
+import { PREPROCESS_MODES, type PreprocessMode } from "../inputs/preprocess.js";
+import type { InputSource } from "../inputs/read-inputs.js";
 import { badValue, oneOf } from "../suggest.js";
 
 /** What a running check tells about its progress. */
@@ -17,12 +20,21 @@ export interface ProgressEvent {
 export interface LayerByLayerOptions {
   /** Name of a built-in port (`difftest models`), or the file of a port: `./my-port.ts`, `.js`, `.mjs`. */
   readonly model: string;
-  /** Config file of the original. Default: the built-in port's own config; needed beside a port file. */
+  /** The original: a Darknet config, a Keras or an ONNX model. Default: the built-in port's own; needed beside a port file. */
   readonly original?: string;
-  /** A weights file, or `synthetic:SEED[,gain=G]`. @defaultValue `"synthetic:1"` */
+  /** A weights file, or `synthetic:SEED[,gain=G]`. Default: what the original's file holds, else `synthetic:1`. */
   readonly weights?: string;
-  /** An image, a .npy in the original's layout (NCHW), or `random:SEED`, one each image of the batch. @defaultValue `["random:1"]` */
+  /**
+   * An image, a .npy in the original's layout, `random:SEED`, or `ids:LOW..HIGH[,seed=S]` (whole numbers), one each image of
+   * the batch; `NAME=` before it says which of several inputs. @defaultValue `["random:1"]`
+   */
   readonly inputs?: readonly string[];
+  /** Sizes that the original leaves open: `batch=2,seq=16`, or of a whole input `ids=2x16`. */
+  readonly shape?: string;
+  /** How an image becomes the input of a Keras or ONNX original. */
+  readonly preprocess?: PreprocessMode;
+  /** Match the layers of a Keras file of weights by their names instead of their order. */
+  readonly byName?: boolean;
   /** `416`, or `WIDTHxHEIGHT` in pixels. Default: the original's. */
   readonly size?: string | number;
   /** Images in the batch; each gets other values. Default: the number of inputs. */
@@ -55,12 +67,6 @@ export type WeightsSource =
   /** `gain` `null`: the one at which the model's activations neither vanish nor explode. */
   | { readonly kind: "synthetic"; readonly seed: number; readonly gain: number | null };
 
-/** Where one image of the batch (or, for .npy, the whole batch) comes from. */
-export type InputSource =
-  | { readonly kind: "random"; readonly seed: number }
-  | { readonly kind: "npy"; readonly path: string }
-  | { readonly kind: "image"; readonly path: string };
-
 /** How far values may lie apart. */
 export type ToleranceChoice =
   | { readonly kind: "bound" }
@@ -71,11 +77,18 @@ export type ToleranceChoice =
 export interface ResolvedOptions {
   readonly model: string;
   readonly original: string | null;
-  readonly weights: WeightsSource;
-  readonly inputs: readonly InputSource[];
+  /** `null`: the original's own, or made-up ones where it has none. */
+  readonly weights: WeightsSource | null;
+  readonly inputs: readonly NamedSource[];
+  /** Open sizes by name, and whole shapes of inputs. */
+  readonly shape: ReadonlyMap<string, readonly number[]>;
+  readonly preprocess: PreprocessMode | null;
+  readonly byName: boolean;
   /** Pixels; `null`: the original's. */
   readonly size: { readonly width: number; readonly height: number } | null;
   readonly batch: number;
+  /** Whether `--batch` was given, and not only counted from the inputs. */
+  readonly batchGiven: boolean;
   readonly mode: "isolated" | "cumulative" | "both";
   /** Whether a tap id was asked for. */
   readonly wantsTap: (id: string) => boolean;
@@ -105,14 +118,22 @@ const MAX_SEED = 2 ** 32 - 1;
  */
 export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
   const backend = oneOf("--backend", options.backend ?? "wasm", BACKENDS);
-  const inputs = (options.inputs?.length ? options.inputs : ["random:1"]).map(parseInput);
+  const inputs = (options.inputs ?? []).map(parseInput);
+  const shape = parseShape(options.shape);
   return {
     model: options.model,
     original: options.original ?? null,
-    weights: parseWeights(options.weights ?? "synthetic:1"),
+    weights: options.weights === undefined ? null : parseWeights(options.weights),
     inputs,
+    shape,
+    preprocess:
+      options.preprocess === undefined
+        ? null
+        : oneOf("--preprocess", options.preprocess, PREPROCESS_MODES),
+    byName: options.byName ?? false,
     size: options.size === undefined ? null : parseSize(String(options.size)),
-    batch: parseBatch(String(options.batch ?? inputs.length)),
+    batch: parseBatch(String(options.batch ?? shape.get("batch")?.[0] ?? largestBatch(inputs))),
+    batchGiven: options.batch !== undefined || shape.has("batch"),
     mode: oneOf("--mode", options.mode ?? "both", MODES),
     wantsTap: parseTaps(options.taps ?? "*"),
     tolerance: parseTolerance(options.tolerance ?? "bound"),
@@ -158,14 +179,60 @@ function parseWeights(text: string): WeightsSource {
   throw badValue("--weights", text, "a file, or synthetic:SEED[,gain=G] such as synthetic:1");
 }
 
-/** @throws {InputError} when `random:` is not followed by a seed */
-function parseInput(text: string): InputSource {
+/** Images of the input that has most of them. */
+function largestBatch(inputs: readonly NamedSource[]): number {
+  const counts = new Map<string | null, number>();
+  for (const { input } of inputs) counts.set(input, (counts.get(input) ?? 0) + 1);
+  return Math.max(1, ...counts.values());
+}
+
+/** @throws {InputError} when `random:` is not followed by a seed, or `ids:` by a range */
+function parseInput(text: string): NamedSource {
+  // A name has no separator of folders: `./a=b.npy` is a file.
+  const [, name, rest] = /^([^=/\\]+)=(.+)$/.exec(text) ?? [];
+  return { input: name ?? null, source: parseSource(rest ?? text, text) };
+}
+
+function parseSource(text: string, whole: string): InputSource {
+  if (text.startsWith("ids:")) return parseIds(text, whole);
   if (!text.startsWith("random")) {
     return { kind: /\.npy$/i.test(text) ? "npy" : "image", path: text };
   }
   const [, seed] = /^random:(\d{1,10})$/.exec(text) ?? [];
   if (isSeed(Number(seed))) return { kind: "random", seed: Number(seed) };
-  throw badValue("--input", text, "an image, a .npy file, or random:SEED such as random:1");
+  throw badValue("--input", whole, "an image, a .npy file, or random:SEED such as random:1");
+}
+
+/** Largest whole number that float32 holds with all those below it. */
+const MAX_ID = 2 ** 24;
+
+function parseIds(text: string, whole: string): InputSource {
+  const [, low, high, seed = "1"] =
+    /^ids:(-?\d{1,8})\.\.(-?\d{1,8})(?:,seed=(\d{1,10}))?$/.exec(text) ?? [];
+  const ids = { low: Number(low), high: Number(high), seed: Number(seed) };
+  const fits = (value: number) => Math.abs(value) <= MAX_ID;
+  if (ids.low <= ids.high && fits(ids.low) && fits(ids.high) && isSeed(ids.seed)) {
+    return { kind: "ids", ...ids };
+  }
+  throw badValue("--input", whole, "ids:LOW..HIGH[,seed=S] such as ids:0..30521");
+}
+
+/** Most elements of one axis that can be asked for; only stops a typing error. */
+const MAX_AXIS = 2 ** 24;
+
+/** @throws {InputError} when the text is not `NAME=SIZE` or `NAME=SIZExSIZE…`, separated by commas */
+function parseShape(text: string | undefined): ReadonlyMap<string, readonly number[]> {
+  const parts = text === undefined ? [] : text.split(",");
+  return new Map(
+    parts.map((part) => {
+      const [, name, sizes] = /^(.+)=(\d{1,9}(?:x\d{1,9})*)$/.exec(part.trim()) ?? [];
+      const shape = (sizes ?? "").split("x").map(Number);
+      if (name === undefined || shape.some((size) => !(size >= 1 && size <= MAX_AXIS))) {
+        throw badValue("--shape", text ?? "", "sizes such as batch=2,seq=16 or ids=2x16");
+      }
+      return [name, shape] as const;
+    }),
+  );
 }
 
 /** @throws {InputError} when the text is neither `bound` nor both of rtol and atol */

@@ -181,7 +181,7 @@ export interface ReferenceInfo {
   readonly options: { readonly [k: string]: Json };
 }
 
-/** Size of the network's input, in pixels; batch in images. */
+/** Size of the network's input, in pixels (0 where it is no image); batch in images. */
 export interface InputSize {
   readonly width: number;
   readonly height: number;
@@ -214,6 +214,8 @@ export interface LayerByLayerResult {
   /** The inputs as given, in the order of the batch. */
   readonly inputs: readonly string[];
   readonly size: InputSize;
+  /** Every input of the original by name: its shape, in the original's layout. */
+  readonly inputShapes: { readonly [name: string]: readonly number[] };
   /** Options of the port that were taken from the original: classes, anchors … */
   readonly options: { readonly [k: string]: Json };
   readonly reference: ReferenceInfo;

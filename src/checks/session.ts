@@ -1,5 +1,5 @@
 import type { TapAlignment } from "../align/align-taps.js";
-import type { NetworkInput } from "../inputs/read-inputs.js";
+import type { ModelInputs } from "../inputs/model-inputs.js";
 import type { PortFacts } from "../record/port-messages.js";
 import type { PortRun } from "../record/port-thread.js";
 import type { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
@@ -7,10 +7,10 @@ import type { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-p
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import { readExactly } from "../runtime/scratch-file.js";
-import { convertLayout } from "../tensor/layout.js";
+import { convertLayout, type Layout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
-import type { OpenedWeights, Original } from "./original.js";
+import type { OpenedWeights, Original } from "./originals/original.js";
 
 /** The reference on the original, ready to be asked. */
 export interface Session {
@@ -18,7 +18,7 @@ export interface Session {
   readonly resolved: ResolvedOptions;
   readonly original: Original;
   readonly weights: OpenedWeights;
-  readonly input: NetworkInput;
+  readonly input: ModelInputs;
   readonly process: OnnxRuntimeProcess;
   readonly reference: EmbeddedReference;
   readonly facts: PortFacts;
@@ -34,14 +34,21 @@ export interface Recorded {
   readonly cumulative: PortRun | null;
 }
 
-/** The reference's value of a tap, NCHW; the network's input for any other id. */
-export function valueOfTap(session: Session, recorded: Recorded, id: string): Tensor {
-  const planned = recorded.prepared.plan.taps.find((tap) => tap.id === id);
-  if (planned === undefined) return session.input.tensor;
-  return readTap(session, planned, planned.offset);
+/** Layout of the original's rank-4 values. */
+export function layoutOf({ original }: Session): Layout {
+  return original.architecture.layout ?? "nchw";
 }
 
-/** The bound of a tap, NCHW; `null` where the value is exact. */
+/** The reference's value of a tap, or of an input, in the original's layout. */
+export function valueOfTap(session: Session, recorded: Recorded, id: string): Tensor {
+  const planned = recorded.prepared.plan.taps.find((tap) => tap.id === id);
+  if (planned !== undefined) return readTap(session, planned, planned.offset);
+  const input = session.input.tensors.get(id);
+  if (input === undefined) throw new Error(`${id} is neither a tap nor an input`);
+  return input;
+}
+
+/** The bound of a tap, in the original's layout; `null` where the value is exact. */
 export function boundOfTap(session: Session, planned: PlannedTap): Float32Array | null {
   return planned.boundOffset === undefined
     ? null
@@ -51,5 +58,6 @@ export function boundOfTap(session: Session, planned: PlannedTap): Float32Array 
 function readTap(session: Session, planned: PlannedTap, offset: number): Tensor {
   const data = new Float32Array(sizeOf(planned.shape));
   readExactly(session.process.scratch.fd, data, offset);
-  return convertLayout(tensor(planned.shape, data), planned.layout ?? "nchw", "nchw");
+  const layout = layoutOf(session);
+  return convertLayout(tensor(planned.shape, data), planned.layout ?? layout, layout);
 }

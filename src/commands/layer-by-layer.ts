@@ -20,15 +20,15 @@ export const layerByLayerCommand: Command = {
     },
     {
       flags: "--original <file>",
-      text: "the original's config; default: that of the built-in model",
+      text: "the original: .cfg, .keras, .h5 or .onnx, or a Keras model's .json; default: that of the built-in model",
     },
     {
       flags: "--weights <file|synthetic:SEED[,gain=G]>",
-      text: "the original's weights, or made-up ones (default: synthetic:1)",
+      text: "the original's weights, or made-up ones (default: what the original's file holds, else synthetic:1)",
     },
     {
       flags: "--input <image|file.npy|random:SEED>",
-      text: "what goes in, repeatable: one for each image of the batch; .npy in the original's layout (default: random:1)",
+      text: "what goes in, repeatable: one for each image of the batch; .npy in the original's layout; whole numbers as ids:LOW..HIGH; NAME=FILE where there are several inputs (default: random:1)",
       repeatable: true,
     },
     {
@@ -38,6 +38,18 @@ export const layerByLayerCommand: Command = {
     {
       flags: "--batch <n>",
       text: "images in the batch, each different (default: the number of inputs)",
+    },
+    {
+      flags: "--shape <sizes>",
+      text: "sizes that the original leaves open: batch=2,seq=16, or of a whole input ids=2x16",
+    },
+    {
+      flags: "--preprocess <mode>",
+      text: "how an image becomes the input of a Keras or ONNX model: tf, caffe or torch as in keras.applications, unit (0..1), raw (0..255)",
+    },
+    {
+      flags: "--by-name",
+      text: "match the layers of a Keras file of weights by name instead of order",
     },
     {
       flags: "--mode <isolated|cumulative|both>",
@@ -112,7 +124,7 @@ function jsonText(result: LayerByLayerResult): string {
 
 /** The values are strings still: {@link resolveOptions} says which of them are wrong. */
 function optionsOf(values: Values): LayerByLayerOptions {
-  const { model, input, json: _json, quiet: _quiet, ...rest } = values;
+  const { model, input, json: _json, quiet: _quiet, "by-name": byName, ...rest } = values;
   if (typeof model !== "string") {
     throw new InputError(
       "option",
@@ -120,5 +132,5 @@ function optionsOf(values: Values): LayerByLayerOptions {
     );
   }
   const inputs = Array.isArray(input) ? { inputs: input as readonly string[] } : {};
-  return { ...rest, model, ...inputs } as LayerByLayerOptions;
+  return { ...rest, model, byName: byName === true, ...inputs } as LayerByLayerOptions;
 }

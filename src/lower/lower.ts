@@ -12,7 +12,7 @@ export interface LowerOutput {
   readonly tap: string;
   /** Name of the graph's output; unique in the request. */
   readonly name: string;
-  /** Order of the axes of a rank-4 value; default `nchw`. Others have no layout. */
+  /** Order of the axes of a rank-4 value; default that of the architecture. Others have no layout. */
   readonly layout?: Layout;
   /** Number by which a bound is multiplied on its way out; default 1. */
   readonly factor?: number;
@@ -70,7 +70,7 @@ export function boundFeedName(tap: string): string {
 
 /**
  * An architecture, or the segment of it that `options.operations` names, as one ONNX graph. Only what
- * the outputs need is in it. Values are NCHW inside; weights stay outside.
+ * the outputs need is in it. Values are in the architecture's layout inside; weights stay outside.
  *
  * @throws {RangeError} when an output or operation does not exist, two outputs have one name, or a
  *   bound is asked for of a value that this segment does not compute
@@ -93,9 +93,11 @@ class Lowering {
   readonly #exact: string[] = [];
   readonly #options: LowerOptions;
   readonly #architecture: Architecture;
+  readonly #layout: Layout;
 
   constructor(architecture: Architecture, options: LowerOptions) {
     this.#architecture = architecture;
+    this.#layout = architecture.layout ?? "nchw";
     this.#options = options;
     this.#operations = new Map(
       architecture.operations.map((operation) => [operation.id, operation]),
@@ -222,7 +224,8 @@ class Lowering {
   /** Name of what an operation computes: its id, unless an output with another meaning has that name. */
   #nameOf(id: string): string {
     const plain = (output: LowerOutput) =>
-      output.tap === id && (output.layout !== "nhwc" || this.#shape(id).length !== 4);
+      output.tap === id &&
+      ((output.layout ?? this.#layout) === this.#layout || this.#shape(id).length !== 4);
     return this.#taken.has(id) && !this.#options.outputs.some((o) => o.name === id && plain(o))
       ? `value:${id}`
       : id;
@@ -236,10 +239,10 @@ class Lowering {
   }
 
   /** Makes a value an output of the graph, in the layout asked for. */
-  #emit(value: string, { tap, name, layout = "nchw" }: LowerOutput): GraphValue {
+  #emit(value: string, { tap, name, layout = this.#layout }: LowerOutput): GraphValue {
     const shape = this.#shape(tap);
-    if (layout === "nhwc" && shape.length === 4) {
-      const permutation = [0, 2, 3, 1];
+    if (layout !== this.#layout && shape.length === 4) {
+      const permutation = layout === "nhwc" ? [0, 2, 3, 1] : [0, 3, 1, 2];
       this.#graph.node("Transpose", [value], { perm: { ints: permutation } }, name);
       return { name, shape: permutation.map((axis) => shape[axis] ?? 1) };
     }

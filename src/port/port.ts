@@ -86,11 +86,18 @@ export interface RgbImage {
 
 /** What the port is told when it is built. */
 export interface BuildContext {
-  /** Size of the network's input in pixels, from the original or `--size`. */
+  /** Size of the network's input in pixels, from the original or `--size`; 0 where it is no image. */
   readonly width: number;
   readonly height: number;
   readonly channels: number;
   readonly batch: number;
+  /** Every input of the original, in its order and layout. */
+  readonly inputs?: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    /** Default `float`; `int` inputs come as int32 tensors, `bool` ones as bool. */
+    readonly type?: "float" | "int" | "bool";
+  }[];
   /** Options: from the original (classes, anchors …) or from the caller. */
   readonly options: Readonly<Record<string, unknown>>;
 }

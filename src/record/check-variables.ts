@@ -1,6 +1,12 @@
 import { InputError } from "../errors.js";
 import type { PortVariable } from "../port/port.js";
-import { transpose } from "../tensor/layout.js";
+import {
+  axesBetween,
+  transpose,
+  usualLayout,
+  WEIGHT_LAYOUTS,
+  type WeightLayout,
+} from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import type { WeightStore } from "../weights/weight-store.js";
 import type { WeightRecord } from "./port-messages.js";
@@ -23,7 +29,7 @@ export function checkVariables(
     const base = { name: spec.name, elements, evidence: "" };
     const variable = variables?.[spec.name];
     if (variable !== undefined)
-      return { ...base, ...compareVariable(variable, store.read(spec.name)) };
+      return { ...base, ...compareVariable(variable, store.read(spec.name), spec.layout) };
     if (!taken.has(spec.name)) {
       return {
         ...base,
@@ -52,38 +58,34 @@ export function checkVariables(
   ];
 }
 
-/** Axes of a value in the layout named, put back in the stored order. */
-const TO_STORED: Readonly<Record<string, readonly number[]>> = {
-  oihw: [0, 1, 2, 3],
-  hwio: [3, 2, 0, 1],
-  ohwi: [0, 3, 1, 2],
-  hwoi: [2, 3, 0, 1],
-  oi: [0, 1],
-  io: [1, 0],
-};
-
 function compareVariable(
   variable: PortVariable,
   stored: Tensor,
+  storedLayout: WeightLayout | undefined = usualLayout(stored.shape.length),
 ): Pick<WeightRecord, "state" | "evidence"> {
   const own = valuesOf(variable.value, "variables()");
-  const permutation = variable.layout === undefined ? undefined : TO_STORED[variable.layout];
-  if (variable.layout !== undefined && permutation === undefined) {
+  const { layout } = variable;
+  if (layout !== undefined && !WEIGHT_LAYOUTS.includes(layout)) {
     throw new InputError(
       "port",
-      `variables(): unknown layout "${variable.layout}", known: ${Object.keys(TO_STORED).join(", ")}`,
+      `variables(): unknown layout "${layout}", known: ${WEIGHT_LAYOUTS.join(", ")}`,
     );
   }
-  if (permutation !== undefined && permutation.length !== own.shape.length) {
+  const unfit =
+    layout !== undefined &&
+    (layout.length !== own.shape.length || storedLayout?.length !== layout.length);
+  const axes =
+    layout === undefined || storedLayout === undefined
+      ? undefined
+      : axesBetween(layout, storedLayout);
+  if (unfit || axes?.includes(-1)) {
     return {
       state: "shape",
-      evidence: `layout ${variable.layout} does not suit the variable's shape [${own.shape}]`,
+      evidence: `layout ${layout} does not suit the variable's shape [${own.shape}]`,
     };
   }
   const value =
-    permutation === undefined
-      ? tensor(own.shape, own.data)
-      : transpose(tensor(own.shape, own.data), permutation);
+    axes === undefined ? tensor(own.shape, own.data) : transpose(tensor(own.shape, own.data), axes);
   if (`${value.shape}` !== `${stored.shape}`) {
     return {
       state: "shape",

@@ -1,3 +1,4 @@
+import type { InputType } from "../architecture/architecture.js";
 import type { BuildContext } from "../port/port.js";
 import type { TapPlan } from "../references/tap-plan.js";
 import type { Layout } from "../tensor/layout.js";
@@ -26,14 +27,25 @@ export interface PortJob {
   readonly plan: TapPlan;
   readonly states: SharedArrayBuffer;
   readonly scratchFd: number;
-  /** The network's input as the reference gets it, NCHW. */
-  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
-  /** The decoded images, where the input is made of such and the port may preprocess itself. */
+  /** The model's inputs as the reference gets them, in the original's layout and order. */
+  readonly inputs: readonly PortJobInput[];
+  /** Layout of the original's rank-4 values. */
+  readonly originalLayout: Layout;
+  /** The decoded images, where the first input is made of such and the port may preprocess itself. */
   readonly images:
     | readonly { readonly data: Uint8Array; readonly width: number; readonly height: number }[]
     | null;
   readonly tolerance: GivenTolerance | null;
   readonly pairs: Readonly<Record<string, string>>;
+}
+
+/** One input of the model. */
+export interface PortJobInput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  /** What the numbers mean: the port gets int32 or bool tensors for others than `float`. */
+  readonly type: InputType;
 }
 
 /** What the port's module says about itself, and what it did with the weights. */
@@ -79,10 +91,9 @@ export type FromPort =
       readonly place: string;
     };
 
-/** The port's own preprocessing against the reference's input, NCHW. */
+/** The port's own preprocessing against the reference's input, in the original's layout. */
 export interface PipelineRecord {
   readonly shape: readonly number[];
   readonly expectedShape: readonly number[];
-  /** The port's values, NCHW. */
   readonly values: Float32Array;
 }

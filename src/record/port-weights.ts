@@ -1,5 +1,5 @@
 import type { PortWeights, TakeOptions } from "../port/port.js";
-import { type KernelLayout, kernelFromOihw, transpose } from "../tensor/layout.js";
+import { axesBetween, transpose, usualLayout, type WeightLayout } from "../tensor/layout.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WeightStore } from "../weights/weight-store.js";
 
@@ -19,9 +19,11 @@ export class CountedWeights implements PortWeights {
   readonly names: readonly string[];
   readonly #store: WeightStore;
   readonly #taken = new Map<string, number>();
+  readonly #layouts: ReadonlyMap<string, WeightLayout | undefined>;
 
   constructor(store: WeightStore) {
     this.#store = store;
+    this.#layouts = new Map(store.specs.map(({ name, layout }) => [name, layout]));
     this.names = store.specs.map(({ name }) => name);
   }
 
@@ -31,7 +33,7 @@ export class CountedWeights implements PortWeights {
   }
 
   has(name: string): boolean {
-    return this.#store.specs.some((spec) => spec.name === name);
+    return this.#layouts.has(name);
   }
 
   take(name: string, options: TakeOptions = {}): { data: Float32Array; shape: number[] } {
@@ -42,7 +44,7 @@ export class CountedWeights implements PortWeights {
       );
     }
     const stored = this.#store.read(name);
-    const value = inLayout(stored, name, options.layout);
+    const value = inLayout(stored, name, options.layout, this.#layouts.get(name));
     if (options.shape !== undefined && `${options.shape}` !== `${value.shape}`) {
       throw new WeightsFault(
         name,
@@ -66,12 +68,19 @@ export class CountedWeights implements PortWeights {
 /**
  * A stored tensor in the layout asked for.
  *
+ * @param from - order in which it is stored; default that of its rank
  * @throws {WeightsFault} when a tensor of that rank has no such layout
  */
-export function inLayout(stored: Tensor, name: string, layout: TakeOptions["layout"]): Tensor {
-  if (layout === undefined || layout === "oihw" || layout === "oi") return stored;
-  if (layout === "io" && stored.shape.length === 2) return transpose(stored, [1, 0]);
-  if (layout !== "io" && stored.shape.length === 4)
-    return kernelFromOihw(stored, layout as KernelLayout);
-  throw new WeightsFault(name, `${name}: layout ${layout} does not suit shape [${stored.shape}]`);
+export function inLayout(
+  stored: Tensor,
+  name: string,
+  layout: TakeOptions["layout"],
+  from: WeightLayout | undefined = usualLayout(stored.shape.length),
+): Tensor {
+  if (layout === undefined) return stored;
+  const axes = from === undefined ? undefined : axesBetween(from, layout);
+  if (axes === undefined || from?.length !== stored.shape.length || axes.includes(-1)) {
+    throw new WeightsFault(name, `${name}: layout ${layout} does not suit shape [${stored.shape}]`);
+  }
+  return layout === from ? stored : transpose(stored, axes);
 }

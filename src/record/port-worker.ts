@@ -7,7 +7,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InputError, UnavailableError } from "../errors.js";
 import { MODELS } from "../models/registry.js";
-import type { BuildContext, PortTensor, PortVariable, RgbImage } from "../port/port.js";
+import type { PortTensor, PortVariable } from "../port/port.js";
 import { TapStates } from "../references/tap-plan.js";
 import { loadBackend } from "../runtime/backend.js";
 import { convertLayout } from "../tensor/layout.js";
@@ -83,6 +83,7 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
       states: new TapStates(job.states),
       scratchFd: job.scratchFd,
       layout: port.layout,
+      original: job.originalLayout,
       tolerance: job.tolerance,
       pairs: job.pairs,
       onTap: (record) => {
@@ -92,7 +93,7 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
         );
       },
     });
-    const input = await inputOf(port, job);
+    const input = await inputsOf(port, job);
     const before = performance.now();
     try {
       observer?.watchTaps(recorder);
@@ -113,31 +114,48 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
   }
 }
 
-/** The network's input: the port's own preprocessing where it has one, else the reference's array. */
-async function inputOf(port: LoadedPort, job: PortJob): Promise<Record<string, PortTensor>> {
-  const expected = tensor(job.input.shape, job.input.data);
-  const own = await preprocessed(port, job.images, job.context);
-  if (own !== undefined)
-    post({ type: "pipeline", record: { ...own, expectedShape: job.input.shape } });
-  const fits = own !== undefined && `${own.shape}` === `${job.input.shape}`;
-  const used = job.mode !== "isolated" && fits ? tensor(own.shape, own.values) : expected;
-  const given = convertLayout(used, "nchw", port.layout);
-  const name = port.inputs?.[0]?.name ?? "input";
-  return { [name]: tensorFor(port.runtime, given.data, given.shape) };
+/** The model's inputs: of an image the port's own preprocessing where it has one, else the reference's arrays. */
+async function inputsOf(port: LoadedPort, job: PortJob): Promise<Record<string, PortTensor>> {
+  const [first] = job.inputs;
+  const own = await preprocessed(port, job);
+  if (own !== undefined && first !== undefined)
+    post({ type: "pipeline", record: { ...own, expectedShape: first.shape } });
+  const names = inputNames(port, job);
+  return Object.fromEntries(
+    job.inputs.map((input, k) => {
+      const fits = k === 0 && own !== undefined && `${own.shape}` === `${input.shape}`;
+      const data = job.mode !== "isolated" && fits ? own.values : input.data;
+      const given = convertLayout(tensor(input.shape, data), job.originalLayout, port.layout);
+      return [names[k], tensorFor(port.runtime, given.data, given.shape, input.type)];
+    }),
+  );
 }
 
-/** What the port's preprocessing makes of the images, NCHW, one after the other along the batch. */
+/** The port's names of the original's inputs: the same, or those it declares, in its order. */
+function inputNames(port: LoadedPort, { inputs }: PortJob): string[] {
+  const original = inputs.map(({ name }) => name);
+  const own = port.inputs?.map(({ name }) => name) ?? original;
+  if (own.length !== original.length) {
+    throw new InputError(
+      "port",
+      `${start.source.name}: inputs are ${own.join(", ")}, the original has ${original.join(", ")}`,
+    );
+  }
+  // Where the names are the original's in another order, they say which is which.
+  return original.every((name) => own.includes(name)) ? original : own;
+}
+
+/** What the port's preprocessing makes of the images, in the original's layout, one after the other along the batch. */
 async function preprocessed(
   port: LoadedPort,
-  images: readonly RgbImage[] | null,
-  context: BuildContext,
+  { images, context, originalLayout }: PortJob,
 ): Promise<Omit<PipelineRecord, "expectedShape"> | undefined> {
   if (port.preprocess === undefined || images === null) return undefined;
   const parts: { shape: readonly number[]; data: Float32Array }[] = [];
   for (const image of images) {
     const made = valuesOf(await port.preprocess(image, context), "preprocess");
     const batched = made.shape.length === 3 ? [1, ...made.shape] : made.shape;
-    parts.push(convertLayout(tensor(batched, made.data), port.layout, "nchw"));
+    parts.push(convertLayout(tensor(batched, made.data), port.layout, originalLayout));
   }
   const first = parts[0] as { shape: readonly number[] };
   const values = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));

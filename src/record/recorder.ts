@@ -5,7 +5,7 @@ import { InputError } from "../errors.js";
 import type { PlainTensor, PortTensor, Tap, TapOptions } from "../port/port.js";
 import type { PlannedTap, TapPlan, TapStates } from "../references/tap-plan.js";
 import { readExactly } from "../runtime/scratch-file.js";
-import { convertLayout, type Layout } from "../tensor/layout.js";
+import { convertLayout, type Layout, shapeInLayout } from "../tensor/layout.js";
 import { sizeOf, tensor } from "../tensor/tensor.js";
 import { isTfTensor, type PortValues, tensorLike, valuesOf } from "./tensor-kinds.js";
 
@@ -38,6 +38,8 @@ export interface RecorderOptions {
   readonly states: TapStates;
   readonly scratchFd: number;
   readonly layout: Layout;
+  /** Layout of the original, in which shapes and values are told; default `nchw`. */
+  readonly original?: Layout;
   readonly tolerance: GivenTolerance | null;
   /** Port name → reference id, where they differ. */
   readonly pairs: Readonly<Record<string, string>>;
@@ -54,6 +56,7 @@ export class TapRecorder {
   readonly #unread = new Map<string, string>();
   /** Ids of the taps from which those recorded so far follow. */
   readonly #needed = new Set<string>();
+  readonly #original: Layout;
   /** The tap that came last: where an exception in the port happened after. */
   last: string | undefined;
   /** What a TensorFlow.js port was given back and what it had handed over, newest last: was the return value used? */
@@ -65,6 +68,7 @@ export class TapRecorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#original = options.original ?? "nchw";
     this.#index = new Map(options.plan.taps.map(({ id }, index) => [id, index]));
   }
 
@@ -168,8 +172,7 @@ export class TapRecorder {
       expected: expected.data,
       bound,
       shape: expected.shape,
-      channelAxis:
-        layout === "nhwc" ? expected.shape.length - 1 : Math.min(1, expected.shape.length - 1),
+      channelAxis: channelAxisOf(expected.shape, layout, this.#original),
       negativeSide: planned.negativeSide,
       fit: this.#options.mode === "isolated",
     });
@@ -179,7 +182,7 @@ export class TapRecorder {
       id: planned.id,
       compared,
       values: suspicious
-        ? convertLayout(tensor(values.shape, values.data), layout, "nchw").data
+        ? convertLayout(tensor(values.shape, values.data), layout, this.#original).data
         : null,
     };
   }
@@ -195,12 +198,15 @@ export class TapRecorder {
   }
 
   #unpaired(name: string, values: PortValues, layout: Layout): TapRecord {
-    const shape =
-      layout === "nhwc" && values.shape.length === 4
-        ? [0, 3, 1, 2].map((axis) => values.shape[axis] ?? 0)
-        : values.shape;
+    const shape = shapeInLayout(values.shape, layout, this.#original);
     return { name, id: null, shape, dtype: values.dtype, compared: null, values: null, ms: 0 };
   }
+}
+
+/** Axis of the channels: by the tap's layout for maps, by the original's for values of other ranks. */
+function channelAxisOf({ length }: readonly number[], layout: Layout, original: Layout): number {
+  const last = (length === 4 ? layout : original) === "nhwc";
+  return last ? length - 1 : Math.min(1, length - 1);
 }
 
 /** The reference ended before it had the values a port waits for; the main thread knows why. */

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import type { InputType } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
 import type { PlainTensor, PortTensor, TfTensor } from "../port/port.js";
 import { sizeOf } from "../tensor/tensor.js";
@@ -58,24 +59,40 @@ export function valuesOf(value: unknown, where: string): PortValues {
   };
 }
 
-/** A fresh tensor of the same kind as `model` that holds `data`. */
+/** A fresh tensor of the same kind and dtype as `model` that holds `data`. */
 export function tensorLike(
   model: PortTensor,
   data: Float32Array,
   shape: readonly number[],
 ): PortTensor {
-  if (isTfTensor(model)) return tf.tensor(data, [...shape], "float32") as unknown as PortTensor;
-  return { data, shape: [...shape], dtype: "float32" };
+  const type = TYPES[model.dtype ?? "float32"] ?? "float";
+  return tensorFor(isTfTensor(model) ? "tfjs" : "plain", data, shape, type);
 }
 
-/** A fresh tensor of the kind a port's runtime uses. */
+/** What the numbers of a dtype mean. */
+const TYPES: Readonly<Record<string, InputType>> = { int32: "int", bool: "bool" };
+
+/** A fresh tensor of the kind a port's runtime uses: float32, int32 or bool. */
 export function tensorFor(
   runtime: "tfjs" | "plain",
   data: Float32Array,
   shape: readonly number[],
+  type: InputType = "float",
 ): PortTensor {
-  if (runtime === "tfjs") return tf.tensor(data, [...shape], "float32") as unknown as PortTensor;
-  return { data, shape: [...shape], dtype: "float32" };
+  const { dtype, values } = typed(data, type);
+  if (runtime === "plain") return { data: values, shape: [...shape], dtype };
+  return tf.tensor(values, [...shape], dtype) as unknown as PortTensor;
+}
+
+function typed(data: Float32Array, type: InputType) {
+  switch (type) {
+    case "float":
+      return { dtype: "float32", values: data } as const;
+    case "int":
+      return { dtype: "int32", values: Int32Array.from(data) } as const;
+    case "bool":
+      return { dtype: "bool", values: Uint8Array.from(data, (x) => (x === 0 ? 0 : 1)) } as const;
+  }
 }
 
 function isShape(shape: unknown): shape is readonly number[] {

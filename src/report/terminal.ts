@@ -39,14 +39,13 @@ function backendText({ backend, backends }: LayerByLayerResult): string {
 
 /** What was compared with what, on what. */
 function headText(result: LayerByLayerResult): string {
-  const { width, height, channels, batch } = result.size;
   const options = Object.entries(result.options).map(([k, v]) => `${k} ${JSON.stringify(v)}`);
   const { reference, alignment } = result;
   const rows: [string, string][] = [
     ["port", `${result.model} on ${backendText(result)}`],
     ["original", `${result.original} on ${reference.name} ${reference.version}`],
     ["weights", result.weights],
-    ["input", `${result.inputs.join(", ")} as ${shapeText([batch, channels, height, width])}`],
+    ["input", `${result.inputs.join(", ")} as ${inputText(result.inputShapes)}`],
     ["options", options.join(", ")],
     ["tolerance", result.tolerance === "bound" ? "" : result.tolerance],
     ["aligned", alignment.by === "id" ? "" : `by ${alignment.by}, not by names`],
@@ -55,6 +54,13 @@ function headText(result: LayerByLayerResult): string {
     .filter(([, value]) => value !== "")
     .map(([name, value]) => hanging(name.padEnd(11), value))
     .join("\n");
+}
+
+/** `1x3x416x416`, or of several inputs each with its name. */
+function inputText(shapes: LayerByLayerResult["inputShapes"]): string {
+  const all = Object.entries(shapes);
+  if (all.length === 1) return shapeText(all[0]?.[1] ?? []);
+  return all.map(([name, shape]) => `${name} ${shapeText(shape)}`).join(", ");
 }
 
 /** The notes of taps, each with its tap; what a fault tells as its evidence is not told twice. */

@@ -48,8 +48,8 @@ export function openWeightStore(description: WeightStoreDescription): WeightStor
   };
 }
 
-function specOf({ name, shape, role, layer }: WeightEntry): WeightSpec {
-  return { name, shape, role, layer };
+function specOf({ name, shape, role, layer, layout }: WeightEntry): WeightSpec {
+  return { name, shape, role, layer, ...(layout === undefined ? {} : { layout }) };
 }
 
 function openBytes(source: WeightStoreDescription["source"]): OpenSource {

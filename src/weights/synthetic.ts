@@ -127,10 +127,11 @@ interface Rule {
   readonly gain: number;
 }
 
-function ruleOf({ role, shape }: WeightSpec, gain: number, transposed: boolean): Rule {
-  switch (role) {
+function ruleOf(spec: WeightSpec, gain: number, transposed: boolean): Rule {
+  switch (spec.role) {
     case "kernel":
-      return { kind: "kernel", offset: 0, root: Math.sqrt(6 / fanIn(shape, transposed)), gain };
+    case "recurrent_kernel":
+      return { kind: "kernel", offset: 0, root: Math.sqrt(6 / fanIn(spec, transposed)), gain };
     case "scale":
     case "variance":
     case "weights":
@@ -142,7 +143,8 @@ function ruleOf({ role, shape }: WeightSpec, gain: number, transposed: boolean):
 }
 
 /** Inputs of one output: of [out, in, k, k] and [out, in], of [places, out, in·k·k], of [in, out, k, k]. */
-function fanIn(shape: readonly number[], transposed: boolean): number {
+function fanIn({ shape, layout }: WeightSpec, transposed: boolean): number {
+  if (layout !== undefined) return sizeOf(shape) / (shape[layout.indexOf("o")] ?? 1);
   if (shape.length === 3) return shape[2] ?? 1;
   return sizeOf(shape) / (shape[transposed ? 1 : 0] ?? 1);
 }

@@ -11,8 +11,11 @@ describe("resolveOptions", () => {
   it("fills in what a bare call means", () => {
     expect(resolved({})).toMatchObject({
       original: null,
-      weights: { kind: "synthetic", seed: 1, gain: null },
-      inputs: [{ kind: "random", seed: 1 }],
+      weights: null,
+      inputs: [],
+      shape: new Map(),
+      preprocess: null,
+      byName: false,
       size: null,
       batch: 1,
       mode: "both",
@@ -55,7 +58,7 @@ describe("resolveOptions", () => {
 
   it("tells images, arrays and seeds apart, and counts them as the batch", () => {
     const options = resolved({ inputs: ["dog.jpg", "x.NPY", "random:0"] });
-    expect(options.inputs.map(({ kind }) => kind)).toEqual(["image", "npy", "random"]);
+    expect(options.inputs.map(({ source }) => source.kind)).toEqual(["image", "npy", "random"]);
     expect(options.batch).toBe(3);
   });
 

@@ -37,6 +37,7 @@ export function sampleResult(changes: Partial<LayerByLayerResult> = {}): LayerBy
     original: "yolov4-tiny",
     weights: "synthetic:1,gain=1",
     inputs: ["random:1"],
+    inputShapes: { input: [1, 3, 416, 416] },
     size: { width: 416, height: 416, channels: 3, batch: 1 },
     options: {},
     reference: { name: "onnxruntime", version: "1.30.0", options: {} },
