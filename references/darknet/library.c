@@ -100,14 +100,25 @@ const char *lib_prefix(const layer *l)
     return lib_kind(l);
 }
 
-int lib_is_flat(const layer *l)
+int lib_is_flat(const layer *layers, int index)
 {
+    const layer *l = &layers[index];
+    if (l->out_w * l->out_h * l->out_c != l->outputs) return 1;
     switch (l->type) {
         case CONNECTED: case SOFTMAX: case COST: case DETECTION: case REGION: case RNN: case GRU: case LSTM:
         case LOGXENT: case L2NORM: case ISEG:
             return 1;
+        case ROUTE:
+            for (int i = 0; i < l->n; i++) {
+                if (!lib_is_flat(layers, l->input_layers[i])) return 0;
+            }
+            return 1;
+        case ACTIVE: case DROPOUT:
+            /* These two hand the height and width of their input on, though their own output is a row. */
+            if (index == 0 || layers[index - 1].type == LOGXENT || layers[index - 1].type == L2NORM) return 0;
+            return lib_is_flat(layers, index - 1);
         default:
-            return l->out_w * l->out_h * l->out_c != l->outputs;
+            return 0;
     }
 }
 
@@ -179,15 +190,31 @@ int lib_nms(const char *kind, detection *found, int count, int classes, float th
 
 #else
 
+/*
+ * [local] states its need in floats where bytes are meant, and of its output's size where it unrolls a padded map; then it
+ * writes beyond its workspace.
+ */
+static size_t local_workspace(const layer *l)
+{
+    size_t rows = (size_t)((l->h + 2 * l->pad - l->size) / l->stride + 1), columns = (size_t)((l->w + 2 * l->pad - l->size) / l->stride + 1);
+    size_t unrolled = rows * columns * (size_t)(l->size * l->size * l->c) * sizeof(float);
+    return unrolled > l->workspace_size * sizeof(float) ? unrolled : l->workspace_size * sizeof(float);
+}
+
 network *lib_parse(char *cfg)
 {
     size_t room = 0;
     network *net = parse_network_cfg(cfg);
     if (!net) return NULL;
-    /* [local] states its need in floats where bytes are meant, and then writes beyond its workspace. */
     for (int i = 0; i < net->n; i++) {
-        size_t needed = net->layers[i].workspace_size * (net->layers[i].type == LOCAL ? sizeof(float) : 1);
-        if (needed > room) room = needed;
+        const layer *l = &net->layers[i];
+        /* The convolutions inside [crnn] need room as well, and nobody asks them. */
+        const layer *inside[] = { l, l->input_layer, l->self_layer, l->output_layer };
+        for (int k = 0; k < 4; k++) {
+            if (!inside[k]) continue;
+            size_t needed = inside[k]->type == LOCAL ? local_workspace(inside[k]) : inside[k]->workspace_size;
+            if (needed > room) room = needed;
+        }
     }
     free(net->workspace);
     net->workspace = calloc(room + sizeof(float), 1);

@@ -32,8 +32,8 @@ const char *lib_refuses_section(const char *name);
 /* A layer's section name, as difftest spells it ("convolutional"), and what its id begins with ("conv"). */
 const char *lib_kind(const layer *l);
 const char *lib_prefix(const layer *l);
-/* Whether the layer's output has no height and width. */
-int lib_is_flat(const layer *l);
+/* Whether a layer's output has no height and width. */
+int lib_is_flat(const layer *layers, int index);
 /* Whether it keeps a state between calls. */
 int lib_is_recurrent(const layer *l);
 

@@ -185,10 +185,11 @@ static void tap_name(char *to, int index)
     snprintf(to, MAX_NAME, "%s_%d", lib_prefix(&net->layers[index]), index);
 }
 
-static int tap_shape(const layer *l, int *shape)
+static int tap_shape(int index, int *shape)
 {
+    const layer *l = &net->layers[index];
     shape[0] = net->batch;
-    if (lib_is_flat(l)) {
+    if (lib_is_flat(net->layers, index)) {
         shape[1] = l->outputs;
         return 2;
     }
@@ -196,12 +197,6 @@ static int tap_shape(const layer *l, int *shape)
     shape[2] = l->out_h;
     shape[3] = l->out_w;
     return 4;
-}
-
-/* A dropout layer in inference hands its input on: it has no values of its own. */
-static const float *tap_values(const layer *l)
-{
-    return l->output;
 }
 
 /* Visits the weights of a layer and its sub-layers. */
@@ -280,7 +275,7 @@ static int describe(const call *c)
     char name[MAX_NAME];
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
-        int shape[MAX_DIMS], dims = tap_shape(l, shape);
+        int shape[MAX_DIMS], dims = tap_shape(i, shape);
         tap_name(name, i);
         answer_field("%s{\"id\":\"%s\",\"layer\":%d,\"kind\":\"%s\",\"shape\":[", i ? "," : "", name, i, lib_kind(l));
         for (int d = 0; d < dims; d++) answer_field("%s%d", d ? "," : "", shape[d]);
@@ -377,9 +372,9 @@ static void answer_taps(const call *c)
     char name[MAX_NAME];
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
-        int shape[MAX_DIMS], dims = tap_shape(l, shape);
+        int shape[MAX_DIMS], dims = tap_shape(i, shape);
         tap_name(name, i);
-        if (is_wanted(c, name)) answer_tensor(name, tap_values(l), dims, shape);
+        if (is_wanted(c, name)) answer_tensor(name, l->output, dims, shape);
     }
 }
 
@@ -468,10 +463,10 @@ static int gradient(const call *c)
     answer_field(",\"loss\":{\"total\":%s,\"parts\":{", number(lib_cost(net)));
     for (int i = 0, parts = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
-        int shape[MAX_DIMS], dims = tap_shape(l, shape);
+        int shape[MAX_DIMS], dims = tap_shape(i, shape);
         size_t size = (size_t)l->outputs * (size_t)net->batch;
         tap_name(name, i);
-        answer_tensor(name, copy_values(tap_values(l), size), dims, shape);
+        answer_tensor(name, copy_values(l->output, size), dims, shape);
         if (!owns_loss(l)) continue;
         answer_field("%s\"%s\":%s", parts++ ? "," : "", name, number(*l->cost));
         snprintf(own, sizeof(own), "d:%.*s", MAX_NAME - 3, name);
@@ -481,7 +476,7 @@ static int gradient(const call *c)
     lib_backward(net, input_values, truth, input_delta);
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
-        int shape[MAX_DIMS], dims = tap_shape(l, shape);
+        int shape[MAX_DIMS], dims = tap_shape(i, shape);
         tap_name(name, i);
         if (l->delta) {
             snprintf(own, sizeof(own), "b:%.*s", MAX_NAME - 3, name);

@@ -177,6 +177,11 @@ export function asMap(network: NetworkBuilder, value: Value, id: string): Value 
   return network.add("reshape", id, [value], { shape }, [network.batch, ...shape]);
 }
 
+/** A value for a layer that hands its input's form on: a map where the library still sees one, else the value itself. */
+export function asSeen(network: NetworkBuilder, value: Value, id: string): Value {
+  return value.map ? asMap(network, value, id) : value;
+}
+
 /** A map as one row an image, for layers whose output the library keeps flat. */
 export function asFlat(network: NetworkBuilder, value: Value, id: string): Value {
   if (value.shape.length === 2) return value;

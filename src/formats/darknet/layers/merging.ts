@@ -1,6 +1,13 @@
 import type { WeightedSumAttributes } from "../../../architecture/attributes.js";
 import type { DarknetActivation } from "../activation.js";
-import { asMap, mapOf, type NetworkBuilder, readActivation, type Value } from "../network.js";
+import {
+  asMap,
+  asSeen,
+  mapOf,
+  type NetworkBuilder,
+  readActivation,
+  type Value,
+} from "../network.js";
 import type { SectionReader } from "../section-reader.js";
 
 /**
@@ -31,7 +38,9 @@ export function route(network: NetworkBuilder, section: SectionReader, id: strin
   const groups = modern ? section.int("groups", 1, 1) : 1;
   const group = modern ? section.int("group_id", 0, 0, groups - 1) : 0;
   section.ignore("stream", "wait_stream");
-  const inputs = indices.map((index) => layerAt(network, section, "layers", index));
+  const inputs = indices.map((index, k) =>
+    asSeen(network, layerAt(network, section, "layers", index), `${id}/seen${k}`),
+  );
   const parts = inputs.map((value, k) => {
     const last = inputs.length === 1;
     return part(network, value, last ? id : `${id}/group${k}`, groups, group, `${id}/map${k}`);

@@ -88,12 +88,13 @@ function nextState(
   return merge(network, `${id}/next`, "add", [...parts, ...kept]);
 }
 
-/** `[crnn]`: as {@link rnn}, with convolutions. pjreddie's are always 3×3 with padding 1. */
+/** `[crnn]`: as {@link rnn}, with convolutions. pjreddie's are always 3×3 with padding 1, and its keys are others. */
 export function crnn(network: NetworkBuilder, section: SectionReader, id: string): void {
   const modern = network.dialect === "alexeyab";
-  const filters = section.int("output", 1, 1);
-  const hidden = section.int("hidden", 1, 1);
-  const input = asMap(network, network.previous, `${id}/map`);
+  const filters = section.int(modern ? "output" : "output_filters", 1, 1);
+  const hidden = section.int(modern ? "hidden" : "hidden_filters", 1, 1);
+  const seen = asMap(network, network.previous, `${id}/map`);
+  const input = modern ? seen : exchanged(network, seen, `${id}/exchanged`);
   const spec = {
     ...(modern ? readKernel(section) : PJREDDIE_KERNEL),
     batchNormalize: section.int("batch_normalize", 0) !== 0,
@@ -109,6 +110,14 @@ export function crnn(network: NetworkBuilder, section: SectionReader, id: string
   const last = { ...spec, filters };
   const weights = convolutionWeights(network, `${id}/output`, hidden, last);
   convolution(network, id, next, last, weights);
+}
+
+/** pjreddie's parser hands width and height over in the wrong order: the same memory is read as a map of the other form. */
+function exchanged(network: NetworkBuilder, value: Value, id: string): Value {
+  const [channels, height, width] = mapOf(value);
+  if (height === width) return value;
+  const shape = [channels, width, height];
+  return network.add("reshape", id, [value], { shape }, [network.batch, ...shape]);
 }
 
 type Kernel = Omit<ConvolutionSpec, "filters" | "batchNormalize" | "activation">;

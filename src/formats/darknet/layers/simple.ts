@@ -2,6 +2,7 @@ import { darknetActivation } from "../activation.js";
 import {
   asFlat,
   asMap,
+  asSeen,
   mapOf,
   type NetworkBuilder,
   readActivation,
@@ -12,7 +13,7 @@ import { layerAt } from "./merging.js";
 
 /** `[activation]` */
 export function activation(network: NetworkBuilder, section: SectionReader, id: string): void {
-  const input = network.previous;
+  const input = asSeen(network, network.previous, `${id}/map`);
   const kind = readActivation(section, network.dialect, "linear");
   if (kind.kind === "none") network.add("identity", id, [input], {}, input.shape);
   else network.activate(id, input, kind);
@@ -21,7 +22,8 @@ export function activation(network: NetworkBuilder, section: SectionReader, id: 
 /** `[dropout]` at inference, and `[silence]`: nothing happens. */
 export function unchanged(network: NetworkBuilder, section: SectionReader, id: string): void {
   section.ignore("probability", "dropblock", "dropblock_size_rel", "dropblock_size_abs");
-  network.add("identity", id, [network.previous], {}, network.previous.shape);
+  const input = asSeen(network, network.previous, `${id}/map`);
+  network.add("identity", id, [input], {}, input.shape);
 }
 
 /** `[cost]`: without a truth its output stays 0. */
@@ -56,10 +58,13 @@ export function logistic(network: NetworkBuilder, _section: SectionReader, id: s
 }
 
 /** `[l2norm]` (pjreddie): each pixel's channels divided by their length; the output is flat. */
-export function l2norm(network: NetworkBuilder, _section: SectionReader, id: string): void {
+export function l2norm(network: NetworkBuilder, section: SectionReader, id: string): void {
   const { previous } = network;
-  const input = previous.map ? asMap(network, previous, `${id}/map`) : previous;
+  const input = asSeen(network, previous, `${id}/map`);
   const attributes = { axis: 1, epsilon: 0 };
+  if (input.shape.length === 2 && network.layers.at(-1)?.kind !== "connected") {
+    section.warn("follows a layer without height and width: the library itself divides by nothing");
+  }
   if (input.shape.length === 2) {
     network.add("l2-norm", id, [input], attributes, input.shape);
     return;
