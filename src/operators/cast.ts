@@ -61,7 +61,7 @@ function nearest(value: number, decode: (bits: number) => number): number {
   const size = Math.abs(value);
   let low = 0;
   let high = 0x7fff;
-  while (!(decode(high) < Number.POSITIVE_INFINITY)) high = Math.floor((high + 0x7000) / 2);
+  while (!Number.isFinite(decode(high))) high -= 1;
   const largest = high;
   while (high - low > 1) {
     const middle = (low + high) >> 1;

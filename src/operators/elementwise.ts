@@ -23,8 +23,8 @@ interface Definition {
   ) => number | string;
   /** Simple roundings of the result; 0 for exact functions. */
   readonly roundings: number;
-  /** Roundings of values of the input's size: where the function subtracts such. */
-  readonly inputRoundings?: number;
+  /** Values of the input's size, times this, are rounded as well: where the function subtracts such. */
+  readonly inputRoundings?: (parameters: Parameters) => number;
   /** Height of a step that an error may carry `x` over. */
   readonly step?: (parameters: Parameters) => number;
   /** Name of its {@link FunctionError}: the transcendental in it. */
@@ -60,7 +60,11 @@ function elementwiseBound(
     roundings === 0 ? null : roundingOf(context, size, roundings),
     inputRoundings === undefined
       ? null
-      : roundingOf(context, graph.node("Abs", [x]), inputRoundings),
+      : scaled(
+          graph,
+          roundingOf(context, graph.node("Abs", [x]), 4),
+          inputRoundings(attributes.parameters),
+        ),
   ]);
   let transcendental: string | null = null;
   if (error !== undefined) {
@@ -201,6 +205,8 @@ const FUNCTIONS: Readonly<Record<ElementwiseFunction, Definition>> = {
     },
     slope: (_graph, _x, _e, { scale = 1 }) => Math.abs(scale),
     roundings: 3,
+    // Product and offset may cancel, and both constants are rounded themselves.
+    inputRoundings: ({ scale = 1 }) => Math.abs(scale),
   },
   power: {
     exact: (x, { exponent = 1 }) => x ** exponent,
@@ -289,7 +295,7 @@ const FUNCTIONS: Readonly<Record<ElementwiseFunction, Definition>> = {
     slope: always(1),
     // For negative x the sum cancels: the error is that of |x|.
     roundings: 4,
-    inputRoundings: 4,
+    inputRoundings: () => 1,
   },
   "sparse-plus": {
     exact: (x) => (x <= -1 ? 0 : x < 1 ? 0.25 * (x + 1) ** 2 : x),
