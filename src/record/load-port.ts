@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -40,7 +41,7 @@ export async function loadPort(file: string): Promise<LoadedPort> {
 }
 
 function unloadable(file: string, path: string, cause: unknown): InputError {
-  const place = placeIn(cause, path);
+  const place = placeIn(cause, path) || syntaxPlace(cause, path);
   // What Node says of `export` in a file that its package.json makes CommonJS.
   const commonJs = /Unexpected token 'export'|Cannot use import statement/.test(oneLine(cause));
   const hint = commonJs
@@ -48,6 +49,14 @@ function unloadable(file: string, path: string, cause: unknown): InputError {
     : "";
   const reason = `${oneLine(cause)}${place}${hint}`;
   return new InputError("port", `${file}: cannot be loaded: ${reason}`, { cause });
+}
+
+/** Node keeps the line of a syntax error in a module to itself, unless it is asked to check that file. */
+function syntaxPlace(cause: unknown, path: string): string {
+  if (!(cause instanceof SyntaxError) || !/\.m?js$/.test(path)) return "";
+  const checked = spawnSync(process.execPath, ["--check", path], { encoding: "utf8", timeout: 5000 });
+  const line = /:(\d+)$/.exec(checked.stderr.split("\n", 1)[0] ?? "")?.[1];
+  return line === undefined ? "" : ` (at ${path}:${line})`;
 }
 
 async function importModule(path: string): Promise<unknown> {
