@@ -13,9 +13,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { resolveOptions } from "../src/checks/options.js";
-import { openOriginal, openWeights } from "../src/checks/original.js";
 import { writeDarknetWeights } from "../src/formats/darknet/weights-writer.js";
+import { synthesizeWeights } from "../src/weights/synthetic.js";
+import { benchModel } from "./bench/model.js";
 import {
   type Column,
   type CommandRun,
@@ -99,11 +99,10 @@ function backends(): string[] {
 
 function bench(name: string, folder: string): string {
   const [model = "", size = SIZE] = name.split("@");
-  const options = resolveOptions({ model, size });
-  const original = openOriginal(options);
-  const { store } = openWeights(options, original);
+  const { architecture, model: known } = benchModel(model, size);
+  const store = synthesizeWeights(architecture, { seed: 1, gain: known.gain });
   const weights = join(folder, `${model}.weights`);
-  writeDarknetWeights(weights, original.architecture, (id) => store.read(id).data);
+  writeDarknetWeights(weights, architecture, (id) => store.read(id).data);
   const comparison = JSON.parse(script("comparison", model, size)) as Comparison;
   const columns = backends().map(
     (backend): Column => ({

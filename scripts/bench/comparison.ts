@@ -3,15 +3,14 @@
  * made-up values; prints one line of JSON: bytes of both sides, and milliseconds for them.
  */
 
-import { resolveOptions } from "../../src/checks/options.js";
-import { openOriginal } from "../../src/checks/original.js";
 import { compareTap } from "../../src/compare/compare-tap.js";
 import { sizeOf } from "../../src/tensor/tensor.js";
 import { Numbers } from "../rounding/statistics.js";
+import { benchModel } from "./model.js";
 import type { Comparison } from "./report.js";
 
 const [model = "", size = ""] = process.argv.slice(2);
-const { architecture } = openOriginal(resolveOptions({ model, size }));
+const { architecture } = benchModel(model, size);
 const layers = new Set(architecture.layers.map(({ id }) => id));
 const taps = architecture.operations.filter(({ id }) => layers.has(id));
 const largest = Math.max(...taps.map(({ shape }) => sizeOf(shape)));

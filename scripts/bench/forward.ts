@@ -4,8 +4,6 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import ort from "onnxruntime-node";
-import { resolveOptions } from "../../src/checks/options.js";
-import { type Original, openOriginal, openWeights } from "../../src/checks/original.js";
 import { lower } from "../../src/lower/lower.js";
 import type { Tap } from "../../src/port/port.js";
 import { CountedWeights } from "../../src/record/port-weights.js";
@@ -13,8 +11,10 @@ import { tensorFor } from "../../src/record/tensor-kinds.js";
 import { type BackendName, loadBackend } from "../../src/runtime/backend.js";
 import { convertLayout } from "../../src/tensor/layout.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import { openDarknetWeights } from "../../src/weights/darknet-weights.js";
 import { syntheticInput } from "../../src/weights/synthetic.js";
 import type { WeightStore } from "../../src/weights/weight-store.js";
+import { type BenchModel, benchModel } from "./model.js";
 import type { Forwards } from "./report.js";
 
 const [side = "", model = "", size = "", weights = "", rounds = "1"] = process.argv.slice(2);
@@ -34,8 +34,7 @@ async function time(loaded: () => Promise<() => Promise<void>>): Promise<Forward
 }
 
 /** The original in the reference's runtime, as the reference runs it, but for its outputs alone. */
-async function loadReference(original: Original, store: WeightStore, input: Tensor) {
-  const { architecture } = original;
+async function loadReference({ architecture }: BenchModel, store: WeightStore, input: Tensor) {
   const outputs = architecture.outputs.map((tap) => ({ tap, name: `out:${tap}` }));
   const lowered = lower(architecture, { outputs });
   const session = await ort.InferenceSession.create(lowered.model, {
@@ -57,17 +56,20 @@ async function loadReference(original: Original, store: WeightStore, input: Tens
 
 /** The built-in port: its taps do nothing, its outputs are read. */
 async function loadPort(
-  original: Original,
+  original: BenchModel,
   store: WeightStore,
   input: Tensor,
   backend: BackendName,
 ) {
   await loadBackend(backend);
-  const port = await (original.model as NonNullable<Original["model"]>).load();
+  const port = await original.model.load();
   const built = await port.build(new CountedWeights(store), {
-    ...original.network,
     batch: 1,
-    options: original.portOptions,
+    channels: 3,
+    height: original.size,
+    width: original.size,
+    inputs: original.architecture.inputs.map(({ name, shape }) => ({ name, shape })),
+    options: {},
   });
   const { data, shape } = convertLayout(input, "nchw", port.layout);
   const outputs = new Set(original.architecture.outputs);
@@ -85,9 +87,8 @@ async function loadPort(
   };
 }
 
-const options = resolveOptions({ model, size, weights });
-const original = openOriginal(options);
-const { store } = openWeights(options, original);
+const original = benchModel(model, size);
+const { store } = openDarknetWeights(weights, original.architecture, { dialect: "alexeyab" });
 const input = syntheticInput(original.architecture.inputs[0]?.shape ?? [], 1);
 const result = await time(() =>
   side === "reference"
