@@ -8,7 +8,7 @@ export interface BuiltInModel {
   readonly summary: string;
   /** Where the architecture is described. */
   readonly paper: string;
-  /** File in `references/darknet/`: the config of the original, from which the reference runs. */
+  /** File in `references/darknet/` (.cfg) or `references/keras/` (.json): the original's architecture, from which the reference runs. */
   readonly config: string;
   /** Where its authors publish the trained weights, which are not ours to distribute. */
   readonly weightsUrl: string;
@@ -102,5 +102,27 @@ export const MODELS: readonly BuiltInModel[] = [
     defaultSize: { width: 320, height: 320 },
     gain: 0.85,
     load: async () => (await import("./yolo/yolo-fastest.js")).yoloFastest,
+  },
+  {
+    id: "mnist-cnn",
+    summary: "MNIST CNN of TensorFlow's Official Models: two 5x5 convolutions, two dense layers",
+    paper: "tensorflow/models, official/vision/image_classification/mnist_main.py",
+    config: "mnist-cnn.json",
+    weightsUrl:
+      "https://github.com/tensorflow/models (no trained weights are published; train it and save an .h5)",
+    defaultSize: { width: 28, height: 28 },
+    gain: 1,
+    load: async () => (await import("./mnist/mnist-cnn.js")).mnistCnn,
+  },
+  {
+    id: "mobilenet-v2",
+    summary: "MobileNetV2, ImageNet: 154 layers, inverted residuals, linear bottlenecks",
+    paper: "Sandler et al. 2018, MobileNetV2, arXiv:1801.04381",
+    config: "mobilenet-v2.json",
+    weightsUrl:
+      "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5",
+    defaultSize: { width: 224, height: 224 },
+    gain: 1,
+    load: async () => (await import("./mobilenet/mobilenet-v2.js")).mobilenetV2,
   },
 ];
