@@ -114,19 +114,26 @@ function refuseIgnoredReturn(session: Session, recorded: Recorded): void {
   );
 }
 
+/** How much further off than the port's own tensor a tap must be that does not follow from it. */
+const UNRELATED = 100;
+
 /**
  * Of a plain port one only knows that it never read what a tap returned. If a tap that should follow
- * from it is wrong, the port reads another layer by mistake, and that is the fault to tell.
+ * from it is far more wrong than the port's own tensor there, the port reads another layer by
+ * mistake, and that is the fault to tell.
  */
 function explained({ isolated, alignment, prepared }: Recorded, name: string): boolean {
+  const records = new Map((isolated?.taps ?? []).map((record) => [record.id, record]));
+  const relativeError = (id: string) => {
+    const compared = records.get(id)?.compared;
+    if (compared === undefined) return 0;
+    const cosine = compared?.metrics.cosine ?? null;
+    return cosine === null ? Number.POSITIVE_INFINITY : Math.sqrt(2 * Math.max(0, 1 - cosine));
+  };
   const id = alignment.pairs[name] ?? name;
+  const own = Math.max(relativeError(id), 1e-6);
   const readers = prepared.plan.taps.filter(({ frontier }) => frontier.includes(id));
-  const suspicious = new Set(
-    (isolated?.taps ?? [])
-      .filter(({ compared }) => compared === null || compared.suspicious)
-      .map((record) => record.id),
-  );
-  return readers.some((tap) => suspicious.has(tap.id));
+  return readers.some((tap) => relativeError(tap.id) > UNRELATED * own);
 }
 
 /** Entries in the original's order. */

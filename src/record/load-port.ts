@@ -54,7 +54,10 @@ function unloadable(file: string, path: string, cause: unknown): InputError {
 /** Node keeps the line of a syntax error in a module to itself, unless it is asked to check that file. */
 function syntaxPlace(cause: unknown, path: string): string {
   if (!(cause instanceof SyntaxError) || !/\.m?js$/.test(path)) return "";
-  const checked = spawnSync(process.execPath, ["--check", path], { encoding: "utf8", timeout: 5000 });
+  const checked = spawnSync(process.execPath, ["--check", path], {
+    encoding: "utf8",
+    timeout: 5000,
+  });
   const line = /:(\d+)$/.exec(checked.stderr.split("\n", 1)[0] ?? "")?.[1];
   return line === undefined ? "" : ` (at ${path}:${line})`;
 }

@@ -22,8 +22,8 @@ export type OutputChange =
   | { readonly add: { readonly at: number; readonly value: number } }
   | { readonly set: { readonly at: number; readonly value: "NaN" | "Infinity" } }
   | { readonly times: number }
-  /** Height and width exchanged (data, not only shape), axes moved so that the shape changes, mirrored, all values in another order. */
-  | { readonly arrange: "hw" | "reshaped" | "mirrored" | "shuffled" | "nchw" };
+  /** Height and width exchanged (data and shape), their sizes alone, mirrored, all values in another order, the first image of the batch alone. */
+  | { readonly arrange: "hw" | "reshaped" | "mirrored" | "shuffled" | "nchw" | "first" };
 
 /** One planted mistake. */
 export type Plant =

@@ -88,6 +88,8 @@ export function changedOutput(value: tf.Tensor, change: OutputChange): tf.Tensor
       return tf.reshape(value, [b, w, h, c]);
     case "mirrored":
       return tf.reverse(value, 2);
+    case "first":
+      return tf.slice(value, [0, 0, 0, 0], [1, h, w, c]);
     case "nchw":
       // The memory of [c, h, w] under the name of [h, w, c].
       return tf.reshape(tf.transpose(value, [0, 3, 1, 2]), value.shape);
