@@ -2,6 +2,7 @@ import type { Architecture, Operation } from "../architecture/architecture.js";
 import type { TapComparison } from "../compare/compare-tap.js";
 import type { TapRecord } from "../record/recorder.js";
 import type { PlannedTap } from "../references/tap-plan.js";
+import { shapeInLayout } from "../tensor/layout.js";
 import { indexOf } from "../tensor/tensor.js";
 import {
   jsonNumber,
@@ -69,8 +70,8 @@ export function ratioOf(compared: TapComparison | null): number | null {
 /** A flat position in the plan's layout as a multi-index of the original's. */
 export function originalIndex(position: number, planned: PlannedTap): readonly number[] {
   const index = indexOf(position, planned.shape);
-  if (planned.layout !== "nhwc" || index.length !== 4) return index;
-  return [0, 3, 1, 2].map((axis) => index[axis] ?? 0);
+  const { layout, originalLayout = "nchw" } = planned;
+  return layout === undefined ? index : shapeInLayout(index, layout, originalLayout);
 }
 
 /** Activations whose negative side has a parameter or a formula of its own, and which keep the sign of their input. */

@@ -10,6 +10,8 @@ export interface PlannedTap {
   readonly shape: readonly number[];
   /** Order in which the values lie in the scratch file: the port's, so that nobody transposes twice. Flat values have none. */
   readonly layout: Layout | undefined;
+  /** Order in which the original has them, for reports; default `nchw`. */
+  readonly originalLayout?: Layout;
   /** Byte offset of the expected values, float32. */
   readonly offset: number;
   /** Byte offset of the rounding bound of each element, `undefined` where the value is exact (bound 0) or no bound is computed. */

@@ -5,24 +5,25 @@ import type { LayerWeights } from "../keras/layer-weights.js";
 /** Keras' value for MobileNet; inside the root. */
 const EPSILON = 1e-3;
 
-/** Batch normalisation with stored statistics, in the order in which Keras computes it: x·f + (β − μ·f). */
+/** Batch normalisation with stored statistics. */
 export class BatchNorm {
   readonly #id: string;
-  readonly #factor: tf.Tensor1D;
-  readonly #offset: tf.Tensor1D;
+  readonly #gamma: tf.Tensor1D;
+  readonly #beta: tf.Tensor1D;
+  readonly #mean: tf.Tensor1D;
+  readonly #variance: tf.Tensor1D;
 
   constructor(weights: LayerWeights, id: string) {
     this.#id = id;
-    const gamma = weights.vector(id, "gamma");
-    const beta = weights.vector(id, "beta");
-    const mean = weights.vector(id, "moving_mean");
-    const variance = weights.vector(id, "moving_variance");
-    this.#factor = tf.keep(tf.tidy(() => tf.mul(gamma, tf.rsqrt(tf.add(variance, EPSILON)))));
-    this.#offset = tf.keep(tf.tidy(() => tf.sub(beta, tf.mul(mean, this.#factor))));
+    this.#gamma = weights.vector(id, "gamma");
+    this.#beta = weights.vector(id, "beta");
+    this.#mean = weights.vector(id, "moving_mean");
+    this.#variance = weights.vector(id, "moving_variance");
   }
 
   forward(x: tf.Tensor4D, tap: Tap): tf.Tensor4D {
-    return tap(this.#id, tf.add<tf.Tensor4D>(tf.mul(x, this.#factor), this.#offset));
+    const normed = tf.batchNorm(x, this.#mean, this.#variance, this.#beta, this.#gamma, EPSILON);
+    return tap(this.#id, normed);
   }
 }
 

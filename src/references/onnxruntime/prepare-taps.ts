@@ -126,6 +126,7 @@ function placeTap(
       layer: operation.layer,
       shape,
       layout: shape.length === 4 ? layout : undefined,
+      originalLayout: architecture.layout ?? "nchw",
       offset,
       boundOffset,
       frontier: ancestry.back(id, without).frontier,
