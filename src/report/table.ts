@@ -46,14 +46,19 @@ export function tableText(
     head: columns.map(({ title }) => title),
     colAligns: columns.map(({ align }) => align),
     colWidths,
-    wordWrap: true,
-    wrapOnWordBoundary: false,
     chars: NO_BORDERS,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true },
   });
-  for (const row of rows) table.push([...row]);
+  // Wrapped here: the library counts the codes of colours as letters when it wraps.
+  for (const [id = "", ...cells] of rows) table.push([wrapped(id, colWidths[0] ?? 0), ...cells]);
   const lines = table.toString().split("\n");
   return lines.map((line) => line.trimEnd()).join("\n");
+}
+
+function wrapped(text: string, width: number): string {
+  const lines: string[] = [];
+  for (let at = 0; at < text.length; at += width) lines.push(text.slice(at, at + width));
+  return lines.join("\n");
 }
 
 function visibleLength(text: string): number {

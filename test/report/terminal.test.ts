@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { Fault } from "../../src/checks/result.js";
 import { formatResult } from "../../src/report/terminal.js";
@@ -130,5 +131,13 @@ describe("formatResult", () => {
     const result = sampleResult({ verdict: "differs", faults: [fault], warnings: ["odd"] });
     expect(formatResult(result, plain)).not.toContain("\u001b");
     expect(formatResult(result, { colour: true, quiet: false })).toContain("\u001b[31m");
+  });
+
+  it("breaks no word because of its colour", () => {
+    const id = "scale_channels_1234/some-long-part-of-it";
+    const tap = sampleTap({ id, verdict: "differs", shape: [128, 2048, 1024, 1024] });
+    const result = sampleResult({ verdict: "differs", taps: [tap, sampleTap()] });
+    const coloured = formatResult(result, { colour: true, quiet: false });
+    expect(stripVTControlCharacters(coloured)).toBe(formatResult(result, plain));
   });
 });
