@@ -57,6 +57,7 @@ export class TapRecorder {
   /** Ids of the taps from which those recorded so far follow. */
   readonly #needed = new Set<string>();
   readonly #original: Layout;
+  #memory = new Float32Array(0);
   /** The tap that came last: where an exception in the port happened after. */
   last: string | undefined;
   /** What a TensorFlow.js port was given back and what it had handed over, newest last: was the return value used? */
@@ -181,8 +182,9 @@ export class TapRecorder {
       ...base,
       id: planned.id,
       compared,
+      // A copy: it is handed over to another thread.
       values: suspicious
-        ? convertLayout(tensor(values.shape, values.data), layout, this.#original).data
+        ? convertLayout(tensor(values.shape, values.data.slice()), layout, this.#original).data
         : null,
     };
   }
@@ -192,9 +194,15 @@ export class TapRecorder {
     const given = this.#options.tolerance;
     if (given !== null) return expected.map((e) => given.atol + given.rtol * Math.abs(e));
     if (planned.boundOffset === undefined) return null;
-    const data = new Float32Array(sizeOf(planned.shape));
+    const data = this.#room(sizeOf(planned.shape));
     readExactly(this.#options.scratchFd, data, planned.boundOffset);
     return convertLayout(tensor(planned.shape, data), planned.layout ?? layout, layout).data;
+  }
+
+  /** Memory for one tap's bounds, used again for the next tap's. */
+  #room(length: number): Float32Array {
+    if (this.#memory.length < length) this.#memory = new Float32Array(length);
+    return this.#memory.subarray(0, length);
   }
 
   #unpaired(name: string, values: PortValues, layout: Layout): TapRecord {

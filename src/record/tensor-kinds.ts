@@ -4,8 +4,9 @@ import { InputError } from "../errors.js";
 import type { PlainTensor, PortTensor, TfTensor } from "../port/port.js";
 import { sizeOf } from "../tensor/tensor.js";
 
-/** Values that a port handed over, copied: the port may dispose or overwrite its own. */
+/** Values that a port handed over. */
 export interface PortValues {
+  /** Only to be read, and before the port goes on: a TensorFlow.js tensor may still own them. */
   readonly data: Float32Array;
   readonly shape: readonly number[];
   readonly dtype: string;
@@ -21,7 +22,8 @@ export function isTfTensor(value: unknown): value is TfTensor {
 }
 
 /**
- * Copies the values of a port's tensor as float32.
+ * The values of a port's tensor as float32: those of a plain tensor copied, since the port may
+ * overwrite them; those that TensorFlow.js gives out are (on most back-ends) a copy already.
  *
  * @param where - what the caller would recognize, for the message
  * @throws {InputError} `port` when it is no tensor, or its data and shape do not fit
@@ -29,7 +31,7 @@ export function isTfTensor(value: unknown): value is TfTensor {
 export function valuesOf(value: unknown, where: string): PortValues {
   if (isTfTensor(value)) {
     return {
-      data: float32Copy(value.dataSync() as ArrayLike<number>, where),
+      data: float32Of(value.dataSync() as ArrayLike<number>, where),
       shape: [...value.shape],
       dtype: value.dtype,
     };
@@ -53,7 +55,7 @@ export function valuesOf(value: unknown, where: string): PortValues {
     );
   }
   return {
-    data: float32Copy(plain.data, where),
+    data: plain.data instanceof Float32Array ? plain.data.slice() : float32Of(plain.data, where),
     shape: [...plain.shape],
     dtype: plain.dtype ?? "float32",
   };
@@ -99,8 +101,8 @@ function isShape(shape: unknown): shape is readonly number[] {
   return Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
 }
 
-function float32Copy(data: ArrayLike<number>, where: string): Float32Array {
-  if (data instanceof Float32Array) return data.slice();
+function float32Of(data: ArrayLike<number>, where: string): Float32Array {
+  if (data instanceof Float32Array) return data;
   if (!ArrayBuffer.isView(data) && !Array.isArray(data)) {
     throw new InputError("port", `${where}: data is ${describe(data)}, expected numbers`);
   }
