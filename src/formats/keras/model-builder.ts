@@ -123,7 +123,7 @@ export class ModelBuilder {
     const exists = model.layers.has(ref.layer);
     throw new InputError(
       "format",
-      `${this.#source}: layer ${quoted(layer.name)} reads ${exists ? `call ${ref.call} of` : ""} layer ${quoted(ref.layer)}, which the model does not have`,
+      `${this.#source}: layer ${quoted(layer.name)} reads ${exists ? `call ${ref.call} of ` : ""}layer ${quoted(ref.layer)}, which the model does not have`,
     );
   }
 

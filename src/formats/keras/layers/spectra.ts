@@ -18,7 +18,9 @@ function stftSpectrogram(call: Call): Value {
   const mode = layer.choice("mode", ["log", "magnitude", "psd", "real", "imag", "stft"], "log");
   const frame = layer.count("frame_length", 256);
   const step = layer.raw("frame_step") ? layer.count("frame_step") : Math.floor(frame / 2);
-  const length = layer.raw("fft_length") ? layer.count("fft_length") : 2 ** Math.ceil(Math.log2(frame));
+  const length = layer.raw("fft_length")
+    ? layer.count("fft_length")
+    : 2 ** Math.ceil(Math.log2(frame));
   const padding = layer.choice("padding", ["valid", "same"], "valid");
   const wide = layer.flag("expand_dims");
   const first = layer.channelsFirst();
@@ -47,13 +49,17 @@ function stftSpectrogram(call: Call): Value {
   };
   const real = mode === "imag" ? null : transformed("real_kernel");
   const imaginary = mode === "real" ? null : transformed("imag_kernel");
-  if (real === null || imaginary === null) return arrange(call, (real ?? imaginary) as Value, wide, first);
+  if (real === null || imaginary === null)
+    return arrange(call, (real ?? imaginary) as Value, wide, first);
   if (mode === "stft") return arrange(call, ops.concat([real, imaginary], 2), wide, first);
   const square = (value: Value) => ops.unary("power", value, { exponent: 2 });
   const power = ops.add(square(real), square(imaginary), "power");
   if (mode === "psd") {
     // Both halves of the spectrum: all bins but the first and the last count twice.
-    const twice = ops.fill([bins, 1], range(0, bins).map((k) => (k === 0 || k === bins - 1 ? 1 : 2)));
+    const twice = ops.fill(
+      [bins, 1],
+      range(0, bins).map((k) => (k === 0 || k === bins - 1 ? 1 : 2)),
+    );
     return arrange(call, ops.multiply(power, twice), wide, first);
   }
   const magnitude = ops.unary("sqrt", ops.binary("maximum", power, ops.scalar(EPSILON)));
@@ -93,9 +99,18 @@ function melSpectrogram(call: Call): Value {
   const part = (wave: (angle: number) => number, name: string) =>
     ops.resample(frames, axis, spectrum(length, weights, wave), name);
   const square = (value: Value) => ops.unary("power", value, { exponent: 2 });
-  const power = ops.add(square(part(Math.cos, "cosines")), square(part((angle) => -Math.sin(angle), "sines")));
-  const spectral = exponent === 2 ? power : ops.unary("power", ops.unary("sqrt", power), { exponent });
-  const mel = ops.resample(spectral, axis, melBands(bands, Math.floor(length / 2) + 1, rate, low, high), "bands");
+  const power = ops.add(
+    square(part(Math.cos, "cosines")),
+    square(part((angle) => -Math.sin(angle), "sines")),
+  );
+  const spectral =
+    exponent === 2 ? power : ops.unary("power", ops.unary("sqrt", power), { exponent });
+  const mel = ops.resample(
+    spectral,
+    axis,
+    melBands(bands, Math.floor(length / 2) + 1, rate, low, high),
+    "bands",
+  );
   const value = decibels ? toDecibels(call, mel, least, reference, topDecibels) : mel;
   return ops.transpose(value, [...range(0, value.rank - 2), value.rank - 1, value.rank - 2]);
 }
@@ -106,7 +121,8 @@ function framesOf(call: Call, x: Value, length: number, step: number): Value {
   const axis = x.rank - 1;
   const size = x.size(axis);
   const half = Math.floor(length / 2);
-  if (size <= half) throw layer.refused("shape", `reads ${size} samples, expected more than ${half}`);
+  if (size <= half)
+    throw layer.refused("shape", `reads ${size} samples, expected more than ${half}`);
   const padded = size + 2 * half;
   const mirrored = (at: number) => {
     const k = at - half;
@@ -131,7 +147,11 @@ function windowOf(name: "hann" | "hamming", frame: number, length: number): numb
 }
 
 /** One row a frequency: the wave at each sample, windowed. */
-function spectrum(length: number, window: readonly number[], wave: (angle: number) => number): LinearMap {
+function spectrum(
+  length: number,
+  window: readonly number[],
+  wave: (angle: number) => number,
+): LinearMap {
   const rows = Math.floor(length / 2) + 1;
   const values = range(0, rows).flatMap((bin) =>
     // Whole turns are taken off first: the angle stays exact for long transforms.
