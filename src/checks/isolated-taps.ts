@@ -205,5 +205,8 @@ function modelFault(session: Session, result: TapResult, decision: IsolatedDecis
 }
 
 function worstText({ worst, actual, expected }: TapResult): string {
-  return worst === null ? "" : ` at [${worst}]: ${format(actual)}, expected ${format(expected)}`;
+  if (worst === null) return "";
+  // As many digits as it takes to see that they differ; float32 has nine.
+  const digits = [4, 5, 6, 7, 8, 9].find((n) => format(actual, n) !== format(expected, n));
+  return ` at [${worst}]: ${format(actual, digits)}, expected ${format(expected, digits)}`;
 }

@@ -16,7 +16,7 @@ export function shapeNote(operation: Operation, record: TapRecord): string {
   return `shape [${record.shape}], expected [${operation.shape}]${same ? "; same number of values, another order: is the layout declared right?" : ""}`;
 }
 
-/** A number of a result with four digits. */
-export function format(value: number | string | null): string {
-  return typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
+/** A number of a result with so many digits. */
+export function format(value: number | string | null, digits: number = 4): string {
+  return typeof value === "number" ? String(Number(value.toPrecision(digits))) : String(value);
 }
