@@ -1,7 +1,9 @@
 import type { Command } from "./command.js";
+import { goldensCommand } from "./goldens.js";
 import { inspectCommand } from "./inspect.js";
 import { layerByLayerCommand } from "./layer-by-layer.js";
 import { modelsCommand } from "./models.js";
+import { recordCommand } from "./record.js";
 import { synthesizeCommand } from "./synthesize.js";
 
 /** Every subcommand, in the order of `--help`. */
@@ -10,4 +12,6 @@ export const COMMANDS: readonly Command[] = [
   modelsCommand,
   inspectCommand,
   synthesizeCommand,
+  recordCommand,
+  goldensCommand,
 ];

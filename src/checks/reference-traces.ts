@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { InputError } from "../errors.js";
+import { openSource } from "../formats/byte-source.js";
+import type { DarknetArchitecture } from "../formats/darknet/architecture.js";
+import { writeDarknetWeights } from "../formats/darknet/weights-writer.js";
+import { weightsHash } from "../record/golden-writer.js";
+import { hashOf } from "../references/golden/manifest.js";
+import { openGolden, requireSameUse } from "../references/golden/open-golden.js";
+import { runnerCommand } from "../references/runner/installed.js";
+import { RunnerClient, type RunnerFacts } from "../references/runner/runner-client.js";
+import { type RunnerOriginal, RunnerReference } from "../references/runner/runner-reference.js";
+import { recordRunner } from "../references/runner/runner-trace.js";
+import type { ReferenceTrace } from "../references/trace.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { ResolvedOptions } from "./options.js";
+import type { OpenedWeights, Original } from "./originals/original.js";
+
+/** The reference that needs nothing installed. */
+export const EMBEDDED = "onnxruntime";
+
+/** What a reference is run on. */
+export interface TraceRequest {
+  readonly resolved: ResolvedOptions;
+  readonly original: Original;
+  /** Path of the original's file. */
+  readonly originalPath: string;
+  readonly weights: OpenedWeights;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Longest time of one call, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Code inside a model file may run. */
+  readonly trust?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A trace, and what its reference says of itself. */
+export interface OpenedTrace extends ReferenceTrace {
+  /** `darknet`, `keras`, …: who computed it. */
+  readonly library: string;
+  readonly facts: Pick<RunnerFacts, "version" | "build" | "commit">;
+}
+
+/**
+ * The values that a reference other than the embedded one gives: a golden's, or those of a runner that is run once.
+ *
+ * @param reference - `golden:DIR`, `darknet`, `runner:COMMAND`
+ * @throws {InputError} when a golden is damaged or of something else, or the runner refuses the original
+ * @throws {UnavailableError} when the runner is not installed, crashes or hangs
+ */
+export async function openTrace(reference: string, request: TraceRequest): Promise<OpenedTrace> {
+  if (reference.startsWith("golden:")) return goldenTrace(reference, request);
+  const client = await RunnerClient.start(runnerCommand(reference), {
+    ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  });
+  const scratch = mkdtempSync(join(tmpdir(), "difftest-reference-"));
+  try {
+    const trace = await runnerTrace(client, request, scratch);
+    return { ...trace, name: reference, library: client.facts.name, facts: client.facts };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+    await client.close();
+  }
+}
+
+function goldenTrace(reference: string, request: TraceRequest): OpenedTrace {
+  const golden = openGolden(reference.slice("golden:".length));
+  requireSameUse(golden, {
+    original: originalHash(request.originalPath),
+    weights: weightsHash(request.weights.store),
+    inputs: request.inputs,
+  });
+  requireSameShapes(reference, golden, request.original);
+  const { name, version, build, commit } = golden.manifest.reference;
+  const facts = {
+    version,
+    ...(build === undefined ? {} : { build }),
+    ...(commit === undefined ? {} : { commit }),
+  };
+  return { ...golden, name: reference, library: name, facts };
+}
+
+/** A golden recorded at another size has the same original and other shapes. */
+function requireSameShapes(
+  reference: string,
+  { manifest }: ReturnType<typeof openGolden>,
+  { architecture }: Original,
+): void {
+  const operations = new Map(architecture.operations.map((one) => [one.id, one]));
+  for (const { id, shape } of manifest.taps) {
+    const operation = operations.get(id);
+    if (operation !== undefined && `${operation.shape}` === `${shape}`) continue;
+    const found = operation === undefined ? "no such tap" : `shape [${operation.shape}]`;
+    throw new InputError(
+      "shape",
+      `${reference}: its tap ${id} has shape [${shape}], this run has ${found}; record it again with the same options`,
+    );
+  }
+}
+
+async function runnerTrace(
+  client: RunnerClient,
+  request: TraceRequest,
+  scratch: string,
+): Promise<ReferenceTrace> {
+  const { original, inputs, resolved } = request;
+  const { architecture } = original;
+  requireDialect(client, resolved.darknet, architecture);
+  const opened: RunnerOriginal = {
+    original: resolve(request.originalPath),
+    ...weightsFor(request, scratch),
+    ...sizeFor(original, resolved),
+    ...(request.trust === true ? { trust: true } : {}),
+  };
+  const reference = await RunnerReference.open(client, opened);
+  return await recordRunner(
+    reference,
+    inputs,
+    architecture.operations,
+    architecture.layout ?? "nchw",
+  );
+}
+
+/** A library has one dialect; values by the other's rules would only show the difference of the two. */
+function requireDialect(
+  client: RunnerClient,
+  wanted: string,
+  architecture: Original["architecture"],
+): void {
+  const own = client.facts.fields["dialect"];
+  if (!isDarknet(architecture) || typeof own !== "string" || own === wanted) return;
+  throw new InputError(
+    "option",
+    `reference ${client.name}: is ${own}'s library, the original is read by ${wanted}'s rules; add --darknet ${own}`,
+  );
+}
+
+function isDarknet(architecture: Original["architecture"]): architecture is DarknetArchitecture {
+  return "records" in architecture;
+}
+
+/** Weights as a file: the one given, or made-up ones written down. */
+function weightsFor(
+  { weights, resolved, original }: TraceRequest,
+  scratch: string,
+): Pick<RunnerOriginal, "weights"> {
+  if (resolved.weights?.kind === "file") return { weights: resolve(resolved.weights.path) };
+  const { architecture } = original;
+  if (!isDarknet(architecture)) return {};
+  const path = join(scratch, "made-up.weights");
+  writeDarknetWeights(path, architecture, (name) => weights.store.read(name).data);
+  return { weights: path };
+}
+
+function sizeFor(
+  { architecture, network }: Original,
+  resolved: ResolvedOptions,
+): Pick<RunnerOriginal, "batch" | "width" | "height"> {
+  const batch = architecture.inputs[0]?.shape[0] ?? resolved.batch;
+  return isDarknet(architecture)
+    ? { batch, width: network.width, height: network.height }
+    : { batch };
+}
+
+/** sha256 of the file that describes the model. */
+export function originalHash(path: string): string {
+  const source = openSource(path);
+  try {
+    return hashOf(source.read(0, source.byteLength, "the original"));
+  } finally {
+    source.close();
+  }
+}
