@@ -50,6 +50,15 @@ describe("a plain port in JavaScript", () => {
   });
 });
 
+describe("a port that declares another layout than it has", () => {
+  it("fails by shape, and is asked whether the layout is right", async () => {
+    const result = await runSmall("wrong layout");
+    expect(places(result)).toEqual(["conv_0", "maxpool_1", "conv_2", "conv_3"]);
+    expect(new Set(result.taps.map(({ verdict }) => verdict))).toEqual(new Set(["shape"]));
+    expect(result.faults[1]?.evidence).toMatch(/is the layout declared right\?$/);
+  });
+});
+
 describe("an exception in a port", () => {
   it("that is no JavaScript is told with its line, by Node's own loader", async () => {
     const folder = mkdtempSync(join(tmpdir(), "difftest-contract-"));

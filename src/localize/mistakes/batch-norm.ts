@@ -34,6 +34,13 @@ export const batchNormMistakes: Mistakes<"batch-norm"> = (suspect) => {
     cause: `epsilon stands ${place} the root, expected ${epsilonPlace}`,
     operation: withAttributes(operation, { epsilonPlace: place }),
   });
+  for (const found of EPSILONS) {
+    if (found === epsilon || found === 0) continue;
+    mistakes.push({
+      cause: `epsilon is ${shown(found)}, ${place} the root, expected ${shown(epsilon)}, ${epsilonPlace}`,
+      operation: withAttributes(operation, { epsilon: found, epsilonPlace: place }),
+    });
+  }
   const named = (role: string) => operation.weights[role] ?? "";
   const has = (role: string) => operation.weights[role] !== undefined;
   const filled = (role: string, value: number) =>
