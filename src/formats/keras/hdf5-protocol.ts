@@ -3,8 +3,15 @@ import type { InputErrorCode } from "../../errors.js";
 /** What the worker is asked for: one file, from disk or from memory (the entry of a zip archive). */
 export interface Hdf5Request {
   readonly source:
-    | { readonly kind: "file"; readonly path: string }
-    | { readonly kind: "memory"; readonly bytes: Uint8Array };
+    | {
+        readonly kind: "file";
+        readonly path: string;
+        /** Where the HDF5 file begins in it, and how long it is: a stored entry of an archive. Default the whole file. */
+        readonly offset?: number;
+        readonly byteLength?: number;
+      }
+    /** Handed over: the caller can no longer use the buffer. */
+    | { readonly kind: "memory"; readonly bytes: Uint8Array<ArrayBuffer> };
   /** What messages call the file. */
   readonly name: string;
 }

@@ -1,13 +1,15 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import h5wasm, { FS } from "h5wasm";
 import { InputError, type InputErrorCode } from "../../errors.js";
+import type { Hdf5Request } from "./hdf5-protocol.js";
 import { widen } from "./widen.js";
 
+type Source = Hdf5Request["source"];
 type Module = Awaited<typeof h5wasm.ready>;
 type Metadata = ReturnType<Module["get_dataset_metadata"]>;
 
 /** Bytes that are copied out of the WebAssembly heap at a time: bounds its growth, whatever a dataset's size. */
-const BLOCK_BYTES = 8 * 2 ** 20;
+const BLOCK_BYTES = 2 ** 20;
 /** Longest attribute read: a model_config of some 40,000 layers. */
 const MAX_ATTRIBUTE_BYTES = 256 * 2 ** 20;
 /** Name of the file inside the sandbox. */
@@ -36,7 +38,7 @@ export class Hdf5Session {
    *
    * @throws {InputError} `corrupt` when HDF5 cannot open it
    */
-  static async open(source: string | Uint8Array, name: string): Promise<Hdf5Session> {
+  static async open(source: Source, name: string): Promise<Hdf5Session> {
     const module = await h5wasm.ready;
     module.activate_throwing_error_handler();
     const byteLength = mount(source);
@@ -190,7 +192,7 @@ export class Hdf5Session {
         ),
       );
       if (status < 0) throw new InputError("corrupt", `${this.name}: ${path} cannot be read`);
-      widen(module.HEAPU8.slice(pointer, pointer + bytes), info.dtype, target);
+      widen(module.HEAPU8.subarray(pointer, pointer + bytes), info.dtype, target);
     });
   }
 
@@ -264,7 +266,7 @@ interface SandboxStream {
 }
 
 /** Puts a file into the sandbox whose reads are answered by us, and returns its length. */
-function mount(source: string | Uint8Array): number {
+function mount(source: Source): number {
   const fs = FS as unknown as {
     create: (path: string, mode: number) => SandboxNode;
     ErrnoError: new (errno: number) => Error;
@@ -293,19 +295,21 @@ function mount(source: string | Uint8Array): number {
 
 type Read = (buffer: Uint8Array, offset: number, length: number, position: number) => number;
 
-function readerOf(source: string | Uint8Array): { byteLength: number; read: Read } {
-  if (typeof source !== "string") {
+function readerOf(source: Source): { byteLength: number; read: Read } {
+  if (source.kind === "memory") {
+    const { bytes } = source;
     const read: Read = (buffer, offset, length, position) => {
-      buffer.set(source.subarray(position, position + length), offset);
+      buffer.set(bytes.subarray(position, position + length), offset);
       return length;
     };
-    return { byteLength: source.byteLength, read };
+    return { byteLength: bytes.byteLength, read };
   }
-  const fd = openSync(source, "r");
+  const fd = openSync(source.path, "r");
   process.once("exit", () => closeSync(fd));
+  const { offset: start = 0, byteLength = fstatSync(fd).size } = source;
   const read: Read = (buffer, offset, length, position) =>
-    readSync(fd, buffer, offset, length, position);
-  return { byteLength: fstatSync(fd).size, read };
+    readSync(fd, buffer, offset, length, start + position);
+  return { byteLength, read };
 }
 
 function openFile(name: string): bigint {

@@ -8,10 +8,7 @@ import { readKerasContent } from "./keras-hdf5.js";
 async function answer(request: Hdf5Request): Promise<Hdf5Answer> {
   try {
     const { source, name } = request;
-    const session = await Hdf5Session.open(
-      source.kind === "file" ? source.path : source.bytes,
-      name,
-    );
+    const session = await Hdf5Session.open(source, name);
     return { ok: true, content: readKerasContent(session) };
   } catch (error) {
     if (error instanceof InputError) return { ok: false, code: error.code, message: error.message };

@@ -102,7 +102,8 @@ function openSourceLength(path: string): number {
 }
 
 async function openArchive(path: string, options: OpenOptions): Promise<KerasFile> {
-  const archive = openZip(readFileSync(path), path);
+  const file = readFileSync(path);
+  const archive = openZip(file, path);
   const config = parseJson(entryText(archive, "config.json", path), `${path}: config.json`);
   const metadata = archive.has("metadata.json")
     ? parseJson(entryText(archive, "metadata.json", path), `${path}: metadata.json`)
@@ -114,20 +115,25 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
   if (!archive.has("model.weights.h5")) {
     throw new InputError("corrupt", `${path}: has no entry model.weights.h5; save the model again`);
   }
-  const bytes = archive.read("model.weights.h5");
   const name = `${path}: model.weights.h5`;
-  const content = await readHdf5(
-    { source: { kind: "memory", bytes: shared(bytes) }, name, byteLength: bytes.byteLength },
-    options,
-  );
+  const content = await readHdf5({ ...weightsSource(archive, file, path), name }, options);
   return { name: path, model, content, kerasVersion };
 }
 
-/** A copy that crosses to the worker without being copied again. */
-function shared(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-  copy.set(bytes);
-  return copy;
+/** Where the weights lie: in the archive itself when they are stored, else unpacked. */
+function weightsSource(archive: ZipArchive, file: Buffer, path: string) {
+  const bytes = archive.read("model.weights.h5");
+  const { byteLength, byteOffset, buffer } = bytes;
+  if (buffer === file.buffer) {
+    const offset = byteOffset - file.byteOffset;
+    return { source: { kind: "file", path, offset, byteLength }, byteLength } as const;
+  }
+  // Handed over whole: a part of a larger buffer would take its neighbours along.
+  const alone = byteLength === buffer.byteLength ? bytes : bytes.slice();
+  return {
+    source: { kind: "memory", bytes: alone as Uint8Array<ArrayBuffer> },
+    byteLength,
+  } as const;
 }
 
 function entryText(archive: ZipArchive, entry: string, path: string): string {

@@ -6,12 +6,14 @@ import type { Hdf5Answer, Hdf5Content, Hdf5Request } from "./hdf5-protocol.js";
 
 /** Time limits of {@link readHdf5}. */
 export interface Hdf5Options {
-  /** Milliseconds until a file that keeps HDF5 busy is given up. Default 60,000 and 1,000 a megabyte more. */
+  /** Milliseconds until a file that keeps HDF5 busy is given up. Default 8,000 and 200 a megabyte more. */
   readonly timeoutMs?: number;
 }
 
-const START_MS = 10_000;
+const START_MS = 8000;
 const MS_PER_MEGABYTE = 200;
+
+const SPARE_BELOW = 2 ** 24;
 
 /** A worker that has loaded the library and waits: reading the next file starts at once. */
 let spare: Worker | undefined;
@@ -26,11 +28,15 @@ export async function readHdf5(
   options: Hdf5Options = {},
 ): Promise<Hdf5Content> {
   const worker = spare ?? startWorker();
-  spare = startWorker();
-  spare.unref();
+  spare = undefined;
   worker.ref();
-  // Whatever goes wrong in a worker that nobody asked anything yet is found when it is asked.
-  spare.once("error", () => undefined);
+  // A second library beside a large file would cost memory and save nothing that is felt.
+  if (request.byteLength < SPARE_BELOW) {
+    spare = startWorker();
+    spare.unref();
+    // Whatever goes wrong in a worker that nobody asked anything yet is found when it is asked.
+    spare.once("error", () => undefined);
+  }
   const timeoutMs =
     options.timeoutMs ?? START_MS + (request.byteLength / 2 ** 20) * MS_PER_MEGABYTE;
   const answer = await ask(worker, { source: request.source, name: request.name }, timeoutMs);
@@ -61,6 +67,7 @@ function ask(worker: Worker, request: Hdf5Request, timeoutMs: number): Promise<H
     worker.once("message", finish);
     worker.once("error", (error) => fail(`crashed: ${error.message.split("\n")[0]}`));
     worker.once("exit", () => fail("ended without an answer"));
-    worker.postMessage(request);
+    const { source } = request;
+    worker.postMessage(request, source.kind === "memory" ? [source.bytes.buffer] : []);
   });
 }

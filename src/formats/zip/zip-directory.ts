@@ -129,6 +129,9 @@ function readEntry(directory: Uint8Array, at: number, where: string) {
   const name = new TextDecoder(utf8 ? "utf-8" : "latin1").decode(
     directory.subarray(at + 46, nameEnd),
   );
+  // High byte of "version made by" 3 is Unix, whose file mode lies in the upper half of the attributes.
+  const link = directory[at + 5] === 3 && (view.getUint16(at + 40, true) & 0xf000) === 0xa000;
+  if (link) throw new InputError("unsafe", `${where} '${name}': a symbolic link, expected a file`);
   if (flags & 0x41) throw new InputError("unsupported", `${where} '${name}': encrypted`);
   if (method !== 0 && method !== 8) {
     throw new InputError(

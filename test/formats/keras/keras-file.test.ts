@@ -220,6 +220,17 @@ describe("a file that is refused", () => {
     expect(await refusal(path)).toContain("is a link to another file, which is not opened");
   });
 
+  it("is an archive with a symbolic link in it", async () => {
+    const path = await writeKeras3(functional([]), []);
+    const bytes = readFileSync(path);
+    // The first record of the archive's directory: made on Unix, a link by its mode.
+    const record = bytes.indexOf("PK\x01\x02", 0, "latin1");
+    bytes[record + 5] = 3;
+    bytes.writeUInt16LE(0xa1ff, record + 40);
+    writeFileSync(path, bytes);
+    expect(await refusal(path)).toContain("a symbolic link, expected a file");
+  });
+
   it("ends early, or is something else", async () => {
     const path = await writeKeras2(sequential2(), dense2);
     truncateSync(path, 900);

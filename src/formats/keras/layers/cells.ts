@@ -135,7 +135,10 @@ function lstmCell(place: CellPlace): Cell {
 function gruCell(place: CellPlace): Cell {
   const { ops } = place.call;
   const { units, useBias, activation, gate, matmul, bias } = common(place);
-  const resetAfter = place.config.flag("reset_after", place.config.dialect === 3);
+  const resetAfter = place.config.flag(
+    "reset_after",
+    place.config.dialect === 3 || place.config.className === "CuDNNGRU",
+  );
   const biases = (): { input: Value; recurrent: Value } | null => {
     if (!useBias) return null;
     if (!resetAfter) return { input: bias([3 * units]), recurrent: ops.scalar(0) };

@@ -154,16 +154,41 @@ const inference = (...keys: readonly string[]): LayerDefinition => ({
   masks: "keep",
 });
 
-const random = (...keys: readonly string[]): LayerDefinition =>
-  inference(
-    "seed",
-    "rng_type",
-    "data_format",
-    "value_range",
-    "auto_vectorize",
-    "bounding_box_format",
-    ...keys,
-  );
+/** Random changes of images that are made in training only; what they are told matters to no result. */
+const random: LayerDefinition = {
+  call: (call) => {
+    call.layer.ignore(...Object.keys(call.layer.configuration()));
+    return inputOf(call);
+  },
+};
+
+const RANDOM = [
+  "AugMix",
+  "CutMix",
+  "MixUp",
+  "RandAugment",
+  "RandomBrightness",
+  "RandomColorDegeneration",
+  "RandomColorJitter",
+  "RandomContrast",
+  "RandomElasticTransform",
+  "RandomErasing",
+  "RandomFlip",
+  "RandomGaussianBlur",
+  "RandomGrayscale",
+  "RandomHeight",
+  "RandomHue",
+  "RandomInvert",
+  "RandomPerspective",
+  "RandomPosterization",
+  "RandomRotation",
+  "RandomSaturation",
+  "RandomSharpness",
+  "RandomShear",
+  "RandomTranslation",
+  "RandomWidth",
+  "RandomZoom",
+];
 
 export const coreLayers: Readonly<Record<string, LayerDefinition>> = {
   Dense: { call: dense, masks: "keep" },
@@ -180,20 +205,7 @@ export const coreLayers: Readonly<Record<string, LayerDefinition>> = {
   GaussianNoise: inference("stddev", "seed"),
   AlphaDropout: inference("rate", "noise_shape", "seed"),
   ActivityRegularization: inference("l1", "l2"),
-  RandomFlip: random("mode"),
-  RandomRotation: random("factor", "fill_mode", "fill_value", "interpolation"),
-  RandomZoom: random("height_factor", "width_factor", "fill_mode", "fill_value", "interpolation"),
-  RandomTranslation: random(
-    "height_factor",
-    "width_factor",
-    "fill_mode",
-    "fill_value",
-    "interpolation",
-  ),
-  RandomContrast: random("factor"),
-  RandomBrightness: random("factor"),
-  RandomHeight: random("factor", "interpolation"),
-  RandomWidth: random("factor", "interpolation"),
+  ...Object.fromEntries(RANDOM.map((name) => [name, random])),
 };
 
 /** Axes of a value by number. */

@@ -232,6 +232,9 @@ export const recurrentLayers: Readonly<Record<string, LayerDefinition>> = {
   SimpleRNN: recurrent("SimpleRNNCell"),
   LSTM: recurrent("LSTMCell"),
   GRU: recurrent("GRUCell"),
+  // Their weights are converted where they are found.
+  CuDNNLSTM: recurrent("LSTMCell"),
+  CuDNNGRU: recurrent("GRUCell"),
   RNN: { call: rnn },
   ConvLSTM1D: convLstm(1),
   ConvLSTM2D: convLstm(2),
