@@ -1,13 +1,8 @@
 import { InputError } from "../errors.js";
 import type { PortVariable } from "../port/port.js";
-import {
-  axesBetween,
-  transpose,
-  usualLayout,
-  WEIGHT_LAYOUTS,
-  type WeightLayout,
-} from "../tensor/layout.js";
+import { axesBetween, usualLayout, WEIGHT_LAYOUTS, type WeightLayout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
+import { differencesReordered, transpose } from "../tensor/transpose.js";
 import type { WeightStore } from "../weights/weight-store.js";
 import type { WeightRecord } from "./port-messages.js";
 import { valuesOf } from "./tensor-kinds.js";
@@ -84,30 +79,21 @@ function compareVariable(
       evidence: `layout ${layout} does not suit the variable's shape [${own.shape}]`,
     };
   }
-  const value =
-    axes === undefined ? tensor(own.shape, own.data) : transpose(tensor(own.shape, own.data), axes);
-  if (`${value.shape}` !== `${stored.shape}`) {
+  const kept = axes ?? own.shape.map((_, axis) => axis);
+  const shape = kept.map((axis) => own.shape[axis] ?? 1);
+  if (`${shape}` !== `${stored.shape}`) {
     return {
       state: "shape",
-      evidence: `the port's variable has shape [${value.shape}], the file's tensor [${stored.shape}]`,
+      evidence: `the port's variable has shape [${shape}], the file's tensor [${stored.shape}]`,
     };
   }
-  const [actual, expected] = [bits(value.data), bits(stored.data)];
-  let different = 0;
-  let first = -1;
-  for (let i = 0; i < expected.length; i++) {
-    if (actual[i] === expected[i]) continue;
-    different += 1;
-    if (first < 0) first = i;
-  }
+  const value = tensor(own.shape, own.data);
+  const { different, first } = differencesReordered(value, kept, stored.data);
   if (different === 0) return { state: "equal", evidence: "" };
   return {
     state: "differs",
     evidence:
-      `${different} of ${expected.length} values differ from the file; first at ${first}: ` +
-      `${value.data[first]}, expected ${stored.data[first]}`,
+      `${different} of ${stored.data.length} values differ from the file; first at ${first}: ` +
+      `${transpose(value, kept).data[first]}, expected ${stored.data[first]}`,
   };
 }
-
-const bits = (data: Float32Array): Int32Array =>
-  new Int32Array(data.buffer, data.byteOffset, data.length);

@@ -9,13 +9,7 @@ import { sizeOf, stridesOf, type Tensor, tensor } from "./tensor.js";
  * @throws {RangeError} when the permutation is not one of the source's axes
  */
 export function transpose(source: Tensor, permutation: readonly number[]): Tensor {
-  const rank = source.shape.length;
-  if (
-    [...permutation].sort((a, b) => a - b).some((axis, k) => axis !== k) ||
-    permutation.length !== rank
-  ) {
-    throw new RangeError(`[${permutation}] is not a permutation of ${rank} axes`);
-  }
+  checkPermutation(source, permutation);
   const shape = permutation.map((axis) => source.shape[axis] ?? 1);
   const result = new Float32Array(sizeOf(shape));
   if (result.length === 0) return tensor(shape, result);
@@ -24,6 +18,13 @@ export function transpose(source: Tensor, permutation: readonly number[]): Tenso
   if (fast === undefined || fast.read === 1) copyRows(source.data, result, axes);
   else copyTiles(source.data, result, axes);
   return tensor(shape, result);
+}
+
+function checkPermutation({ shape: { length } }: Tensor, permutation: readonly number[]): void {
+  const sorted = [...permutation].sort((a, b) => a - b);
+  if (sorted.some((axis, k) => axis !== k) || permutation.length !== length) {
+    throw new RangeError(`[${permutation}] is not a permutation of ${length} axes`);
+  }
 }
 
 /** One axis of the result: how far apart its elements lie in both memories. */
@@ -58,26 +59,77 @@ function copyRows(from: Float32Array, to: Float32Array, axes: readonly MovedAxis
   });
 }
 
-/** Side of a square that is moved at once: its lines of memory on each side fit into the first cache. */
+/** Neighbours in the source become a column of the result, neighbours of the result were one. */
+function copyTiles(from: Float32Array, to: Float32Array, axes: readonly MovedAxis[]): void {
+  everyTileRow(axes, (read, step, begin, end) => {
+    for (let k = begin, i = read; k < end; k++, i += step) to[k] = from[i] as number;
+  });
+}
+
+/** How the values of two tensors differ, bit by bit. */
+export interface BitDifferences {
+  readonly different: number;
+  /** Position of the first that differs; -1 for none. */
+  readonly first: number;
+}
+
+/**
+ * Holds a tensor with its axes reordered against values in that order, bit by bit, and moves nothing.
+ *
+ * @throws {RangeError} when the permutation is not one of the tensor's axes, or the lengths differ
+ */
+export function differencesReordered(
+  source: Tensor,
+  permutation: readonly number[],
+  expected: Float32Array,
+): BitDifferences {
+  checkPermutation(source, permutation);
+  if (source.data.length !== expected.length) {
+    throw new RangeError(`${source.data.length} values against ${expected.length}`);
+  }
+  const from = bitsOf(source.data);
+  const to = bitsOf(expected);
+  let different = 0;
+  let first = -1;
+  if (to.length === 0) return { different, first };
+  everyTileRow(mergedAxes(source.shape, permutation), (read, step, begin, end) => {
+    for (let k = begin, i = read; k < end; k++, i += step) {
+      if (to[k] === from[i]) continue;
+      different += 1;
+      if (first < 0 || k < first) first = k;
+    }
+  });
+  return { different, first };
+}
+
+function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length);
+}
+
+/** Side of a square that is looked at at once: its lines of memory on each side fit into the first cache. */
 const TILE = 32;
 
-/** What lies next to each other in the source becomes a column: square by square. */
-function copyTiles(from: Float32Array, to: Float32Array, axes: readonly MovedAxis[]): void {
+/**
+ * Calls `visit` with stretches of the result, `[begin, end)`, and the place and distance in the
+ * source of their elements; square by square over the two axes that are neighbours on either side.
+ */
+function everyTileRow(
+  axes: readonly MovedAxis[],
+  visit: (read: number, step: number, begin: number, end: number) => void,
+): void {
+  const last = axes.at(-1) ?? { size: 1, read: 1, write: 1 };
   const column = axes.findIndex(({ read }) => read === 1);
-  const last = axes[axes.length - 1] as MovedAxis;
-  const { size, write } = axes[column] as MovedAxis;
-  const outer = axes.filter((_, k) => k !== column && k !== axes.length - 1);
+  const { size, write } = axes[column] === last ? { size: 1, write: 0 } : (axes[column] ?? last);
+  const outer = axes.filter((axis, k) => k !== column && axis !== last);
+  const width = last.read === 1 ? last.size : TILE;
   everyPlace(outer, (readAt, writeAt) => {
     for (let top = 0; top < size; top += TILE) {
       const bottom = Math.min(size, top + TILE);
-      for (let left = 0; left < last.size; left += TILE) {
-        const right = Math.min(last.size, left + TILE);
+      for (let left = 0; left < last.size; left += width) {
+        const right = Math.min(last.size, left + width);
         for (let i = top; i < bottom; i++) {
-          let reading = readAt + i + left * last.read;
-          const end = writeAt + i * write + right;
-          for (let k = end - right + left; k < end; k++, reading += last.read) {
-            to[k] = from[reading] as number;
-          }
+          const begin = writeAt + i * write;
+          visit(readAt + i + left * last.read, last.read, begin + left, begin + right);
         }
       }
     }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { indexOf, sizeOf, tensor } from "../../src/tensor/tensor.js";
-import { transpose } from "../../src/tensor/transpose.js";
+import { differencesReordered, transpose } from "../../src/tensor/transpose.js";
 
 const shapes = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constantFrom(1, 31, 33, 65)), { maxLength: 5 })
@@ -53,5 +53,32 @@ describe("reordering the axes of a tensor", () => {
     ]) {
       expect(() => transpose(numbered([2, 3, 4]), wrong)).toThrow(RangeError);
     }
+  });
+});
+
+describe("holding a tensor against values in another order of axes", () => {
+  it("finds what comparing the reordered copy finds", () => {
+    fc.assert(
+      fc.property(permuted, fc.array(fc.nat(), { maxLength: 4 }), ([shape, permutation], wrong) => {
+        const source = numbered(shape);
+        const expected = transpose(source, permutation).data;
+        const places = [...new Set(wrong.map((k) => k % expected.length))].filter((k) => k >= 0);
+        for (const k of places) expected[k] = -1;
+        expect(differencesReordered(source, permutation, expected)).toEqual({
+          different: places.length,
+          first: places.length === 0 ? -1 : Math.min(...places),
+        });
+      }),
+    );
+  });
+
+  it("tells 0 from -0 and holds NaN equal to the same NaN", () => {
+    const value = tensor([2, 1], Float32Array.of(0, Number.NaN));
+    const other = Float32Array.of(-0, Number.NaN);
+    expect(differencesReordered(value, [1, 0], other)).toEqual({ different: 1, first: 0 });
+  });
+
+  it("refuses other lengths", () => {
+    expect(() => differencesReordered(numbered([2]), [0], new Float32Array(3))).toThrow(RangeError);
   });
 });
