@@ -6,6 +6,7 @@ import { openZip, type ZipArchive } from "../zip/zip-reader.js";
 import { dialectOfConfig, readModelConfig } from "./config.js";
 import { type Dialect, isObject, type Json, type ModelSpec, own } from "./config-types.js";
 import type { Hdf5Content } from "./hdf5-protocol.js";
+import { fromKeras1 } from "./keras1.js";
 import type { Variable } from "./layer.js";
 import { type Hdf5Options, readHdf5 } from "./read-hdf5.js";
 
@@ -92,7 +93,9 @@ async function openHdf5(path: string, options: OpenOptions): Promise<KerasFile> 
   // The JSON given beside a file of weights may be older or newer than the file.
   const dialect =
     options.config === undefined ? dialectOf(kerasVersion, config) : dialectOfConfig(config);
-  return { name: path, model: readModelConfig(config, dialect, path), content, kerasVersion };
+  const old = options.config === undefined && kerasVersion?.startsWith("1.") === true;
+  const current = old ? fromKeras1(config, path) : config;
+  return { name: path, model: readModelConfig(current, dialect, path), content, kerasVersion };
 }
 
 function openSourceLength(path: string): number {

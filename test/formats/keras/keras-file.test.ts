@@ -131,6 +131,75 @@ describe("a model of Keras 3", () => {
   });
 });
 
+describe("a model of Keras 1", () => {
+  const layer = (className: string, config: Readonly<Record<string, unknown>>) => ({
+    class_name: className,
+    config: { name: className.toLowerCase(), ...config },
+  });
+  const layers = [
+    layer("Convolution2D", {
+      batch_input_shape: [null, 4, 4, 1],
+      nb_filter: 2,
+      nb_row: 3,
+      nb_col: 3,
+      subsample: [1, 1],
+      border_mode: "valid",
+      dim_ordering: "tf",
+      init: "glorot_uniform",
+      W_regularizer: null,
+      activation: "relu",
+      bias: true,
+    }),
+    layer("Flatten", {}),
+    layer("Dropout", { p: 0.5 }),
+    layer("Dense", {
+      output_dim: 3,
+      input_dim: null,
+      init: "uniform",
+      activation: "softmax",
+      bias: true,
+    }),
+  ];
+  const stored = [
+    {
+      name: "convolution2d",
+      weights: [
+        { name: "convolution2d_W", shape: [3, 3, 1, 2], values: numbers(18) },
+        { name: "convolution2d_b", shape: [2], values: numbers(2) },
+      ],
+    },
+    {
+      name: "dense",
+      weights: [
+        { name: "dense_W", shape: [8, 3], values: numbers(24) },
+        { name: "dense_b", shape: [3], values: numbers(3) },
+      ],
+    },
+  ];
+
+  it("is read in the words of Keras 2, a Sequential as a list of layers", async () => {
+    const path = await writeKeras2({ class_name: "Sequential", config: layers }, stored, {
+      version: "1.2.2",
+    });
+    const model = architectureFromKeras(await openKerasFile(path));
+    expect(model.architecture.operations.at(-1)?.shape).toEqual([1, 3]);
+    expect(Object.keys(weightsOf(model))).toEqual([
+      "convolution2d/kernel",
+      "convolution2d/bias",
+      "dense/kernel",
+      "dense/bias",
+    ]);
+  });
+
+  it("names layers whose weights it keeps in another form", async () => {
+    const lstm = [layer("LSTM", { batch_input_shape: [null, 4, 1], output_dim: 2 })];
+    const path = await writeKeras2({ class_name: "Sequential", config: lstm }, [], {
+      version: "1.2.2",
+    });
+    await expect(openKerasFile(path)).rejects.toThrow("a LSTM layer of Keras 1");
+  });
+});
+
 describe("a file that is refused", () => {
   const refusal = async (path: string): Promise<string> => {
     try {

@@ -52,7 +52,6 @@ function integerLookup(call: Call): Value {
   const unknown = layer.count("num_oov_indices", 1, 0);
   const maskToken = layer.optionalNumber("mask_token");
   layer.ignore(
-    "oov_token",
     "vocabulary_dtype",
     "vocabulary_size",
     "salt",
@@ -60,12 +59,8 @@ function integerLookup(call: Call): Value {
     "encoding",
     "max_values",
   );
-  if (layer.flag("invert")) {
-    throw layer.refused(
-      "unsupported",
-      "turns places into numbers (invert), which is not read; use a table (Embedding) instead",
-    );
-  }
+  const invert = layer.flag("invert");
+  const unknownToken = layer.number("oov_token", -1);
   if (layer.string("oov_method", "floormod") !== "floormod") {
     throw layer.refused(
       "unsupported",
@@ -80,6 +75,11 @@ function integerLookup(call: Call): Value {
     );
   }
   const vocabulary = layer.numbers("vocabulary");
+  if (invert) {
+    const masked = maskToken === null ? [] : [maskToken];
+    const oov = new Array<number>(unknown).fill(unknownToken);
+    return tokensAt(call, x, [...masked, ...oov, ...vocabulary], unknownToken);
+  }
   const start = maskToken === null ? 0 : 1;
   const places = vocabulary.map((_, k) => start + unknown + k);
   const same = ops.binary(
@@ -111,6 +111,28 @@ function integerLookup(call: Call): Value {
   const most = layer.optionalNumber("max_tokens");
   const full = layer.flag("pad_to_max_tokens") && most !== null;
   return encode(call, masked, full ? most : start + unknown + vocabulary.length);
+}
+
+/** The other way round: the number at each place, the token for unknown ones beyond the table. */
+function tokensAt(
+  { layer, ops }: Call,
+  x: Value,
+  table: readonly number[],
+  unknown: number,
+): Value {
+  layer.ignore("output_mode", "sparse", "max_tokens", "pad_to_max_tokens");
+  const last = table.length - 1;
+  const inside = ops.binary(
+    "and",
+    ops.binary("greater-equal", x, ops.scalar(0)),
+    ops.binary("less-equal", x, ops.scalar(last)),
+  );
+  const place = ops.where(inside, x, ops.scalar(0, "int"));
+  return ops.where(
+    inside,
+    ops.gather(ops.fill([table.length], table, "int"), place),
+    ops.scalar(unknown, "int"),
+  );
 }
 
 /** FarmHash of the decimal digits, the rest by the number of bins; a mask value has bin 0 to itself. */

@@ -91,7 +91,8 @@ function dot(call: Call): Value {
   const axes = layer.sizes("axes", 2, undefined, Number.NEGATIVE_INFINITY);
   const left = axisOf(call, axes[0] ?? 1, a.rank);
   const right = axisOf(call, axes[1] ?? 1, b.rank);
-  const floor = layer.dialect === 2 ? 1e-12 : 1e-24;
+  // Of the squared length: Keras 2 floors it, Keras 3 floors the length itself at 1e-7.
+  const floor = layer.dialect === 2 ? 1e-12 : 1e-14;
   const normalize = layer.flag("normalize");
   const x = normalize ? ops.within("left", () => unitLength(ops, a, [left], floor)) : a;
   const y = normalize ? ops.within("right", () => unitLength(ops, b, [right], floor)) : b;
