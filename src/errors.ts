@@ -20,8 +20,8 @@ export type InputErrorCode =
  * that is thrown (except an {@link UnavailableError}) is our own bug and keeps its stack.
  */
 export class InputError extends Error {
-  override readonly name = "InputError";
-  readonly code: InputErrorCode;
+  /** Always `InputError`. */ override readonly name = "InputError";
+  /** Stable word for programs. */ readonly code: InputErrorCode;
 
   constructor(code: InputErrorCode, message: string, options?: ErrorOptions) {
     super(oneLine(message), options);
@@ -45,8 +45,8 @@ function oneLine(message: string): string {
 
 /** A reference or back-end is not installed, crashed, or did not answer. Exit status 3. */
 export class UnavailableError extends Error {
-  override readonly name = "UnavailableError";
-  readonly code:
+  /** Always `UnavailableError`. */ override readonly name = "UnavailableError";
+  /** Stable word for programs. */ readonly code:
     | "reference-missing"
     | "reference-crashed"
     | "reference-timeout"

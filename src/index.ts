@@ -10,6 +10,8 @@ export { layerByLayer } from "./checks/layer-by-layer.js";
 export type { LayerByLayerOptions, ProgressEvent } from "./checks/options.js";
 export type {
   Alignment,
+  BackendOutcome,
+  BackendTap,
   Count,
   Coverage,
   ErrorResult,
@@ -19,7 +21,9 @@ export type {
   Json,
   JsonNumber,
   LayerByLayerResult,
+  MemoryUse,
   ReferenceInfo,
+  ReferenceOutcome,
   Sensitivity,
   TapBasis,
   TapMode,
@@ -41,6 +45,7 @@ export {
   type PortVariable,
   type PortWeights,
   type RgbImage,
+  type TakenWeight,
   type TakeOptions,
   type Tap,
   type TapOptions,

@@ -1,5 +1,5 @@
 import { Ancestry } from "../architecture/ancestry.js";
-import type { Architecture } from "../architecture/architecture.js";
+import type { Architecture, Operation } from "../architecture/architecture.js";
 
 /** A tap as a dry run of the port showed it. Shape in the original's layout. */
 export interface PortTap {
@@ -16,8 +16,11 @@ export interface TapAlignment {
   readonly pairs: Readonly<Record<string, string>>;
 }
 
-/** What leaving out one entry of a sequence costs; sub-taps are left out more readily than layers. */
-const COST = { portTap: 1, layer: 1, subTap: 0.5 } as const;
+/**
+ * What leaving out one entry of a sequence costs. Steps inside layers are left out more readily than
+ * layers, and most readily layers that only pass a value on, which few ports have at all.
+ */
+const COST = { portTap: 1, layer: 1, subTap: 0.5, passed: 0.25 } as const;
 
 /**
  * Pairs a port's taps with the reference's.
@@ -38,17 +41,23 @@ export function alignTaps(architecture: Architecture, taps: readonly PortTap[]):
     };
   }
   const known = taps.some(({ weights }) => weights.length > 0);
-  return { by: known ? "provenance" : "shape", pairs: leastLeftOut(architecture, taps, known) };
+  const layers = new Set(architecture.layers.map(({ id }) => id));
+  const whole = architecture.operations.filter(({ id }) => layers.has(id));
+  const pairs = leastLeftOut(architecture, whole, taps, known);
+  // Steps inside layers are only thought of where layers alone leave taps of the port over.
+  const inside = leastLeftOut(architecture, architecture.operations, taps, known);
+  const more = Object.keys(inside).length > Object.keys(pairs).length;
+  return { by: known ? "provenance" : "shape", pairs: more ? inside : pairs };
 }
 
 function leastLeftOut(
   architecture: Architecture,
+  reference: readonly Operation[],
   taps: readonly PortTap[],
   byWeights: boolean,
 ): Record<string, string> {
   const behind = new Ancestry(architecture).weightsBehind();
   const layers = new Set(architecture.layers.map(({ id }) => id));
-  const reference = architecture.operations;
   const agree = (tap: PortTap, at: number): boolean => {
     const operation = reference[at];
     if (operation === undefined || `${operation.shape}` !== `${tap.shape}`) return false;
@@ -56,8 +65,11 @@ function leastLeftOut(
   };
   const width = reference.length + 1;
   const cost = new Float64Array((taps.length + 1) * width);
-  const skip = (at: number): number =>
-    layers.has(reference[at]?.id ?? "") ? COST.layer : COST.subTap;
+  const skip = (at: number): number => {
+    const operation = reference[at];
+    if (operation?.kind === "identity") return COST.passed;
+    return layers.has(operation?.id ?? "") ? COST.layer : COST.subTap;
+  };
   for (let j = reference.length - 1; j >= 0; j--)
     cost[taps.length * width + j] = at(cost, taps.length, j + 1, width) + skip(j);
   for (let i = taps.length - 1; i >= 0; i--) {

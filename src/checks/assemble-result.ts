@@ -7,6 +7,7 @@ import { cumulativeTaps, driftFaults } from "./cumulative-taps.js";
 import { driftOf } from "./drift.js";
 import { isolatedTaps } from "./isolated-taps.js";
 import { pipelineFault } from "./pipeline.js";
+import { accuseOnce, quorum, referenceInfo } from "./quorum.js";
 import { type LayerByLayerResult, RESULT_SCHEMA, type TapMode, type TapResult } from "./result.js";
 import type { Recorded, Session } from "./session.js";
 import { weightFaults } from "./weight-faults.js";
@@ -41,6 +42,15 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
     ...(isolated?.faults ?? []),
     ...coverageFaults(session, coverage, run),
   ];
+  const held =
+    session.traces.length > 0
+      ? await quorum({
+          ...session,
+          inputs: session.input.tensors,
+          reproduce: (taps) => commandLine(options, { taps }),
+        })
+      : null;
+  if (held !== null) accuseOnce(faults, held.faults);
   faults.push(...driftFaults(session, cumulative ?? [], faults));
   const missing = (mode: TapMode) => missingTaps(coverage, selected, mode);
   const taps = [
@@ -67,11 +77,8 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
       original.architecture.inputs.map(({ name, shape }) => [name, shape]),
     ),
     options: original.portOptions,
-    reference: {
-      name: "onnxruntime",
-      version: await session.process.version(),
-      options: original.referenceOptions,
-    },
+    reference: await referenceInfo(session),
+    ...(held === null ? {} : { references: held.references }),
     backend: session.facts.runtime === "plain" ? "plain" : resolved.backend,
     tolerance: options.tolerance ?? "bound",
     coverage,

@@ -25,9 +25,11 @@ export function commandLine(
   value("--mode", all.mode, "both");
   value("--taps", all.taps, "*");
   value("--tolerance", all.tolerance, "bound");
+  value("--reference", all.reference, "onnxruntime");
+  value("--timeout", all.timeout, "600");
   value("--backend", all.backend, "wasm");
   value("--darknet", all.darknet, "alexeyab");
-  for (const flag of ["partial", "lenient", "letterbox"] as const) {
+  for (const flag of ["partial", "lenient", "letterbox", "trust"] as const) {
     if (all[flag]) words.push(`--${flag}`);
   }
   if (all.byName) words.push("--by-name");

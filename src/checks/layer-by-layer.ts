@@ -19,6 +19,7 @@ import { openOriginal } from "./original.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
 import type { LayerByLayerResult } from "./result.js";
 import { layoutOf, type Recorded, type Session } from "./session.js";
+import { inDialect, openTraces, playReference } from "./session-references.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
@@ -45,7 +46,7 @@ export async function layerByLayer(options: LayerByLayerOptions): Promise<LayerB
 /** One run: owns its threads, its reference process and its files, and closes them all. */
 class LayerByLayerCheck {
   readonly #options: LayerByLayerOptions;
-  readonly #resolved: ResolvedOptions;
+  #resolved: ResolvedOptions;
   #threads: PortThread[] = [];
   #process: OnnxRuntimeProcess | undefined;
   #starting: Promise<OnnxRuntimeProcess> | undefined;
@@ -84,7 +85,8 @@ class LayerByLayerCheck {
 
   /** Reads all files while the threads and the reference process start. */
   async #open(): Promise<Session> {
-    const resolved = this.#resolved;
+    const resolved = await inDialect(this.#resolved, this.#options.darknet);
+    this.#resolved = resolved;
     const original = await this.#timed("read", async () => {
       const opened = await openOriginal(resolved);
       // Threads start while the weights are read: each takes a third of a second.
@@ -101,6 +103,9 @@ class LayerByLayerCheck {
     this.#process = await this.#starting;
     const facts = await (this.#threads[0] as PortThread).facts;
     const architecture = partOf(original, weights);
+    const traces = await this.#timed("reference", () =>
+      openTraces({ ...original, architecture }, weights, input.tensors, resolved, this.#options),
+    );
     refuseNothing(resolved, this.#options.taps, architecture.operations);
     return {
       options: this.#options,
@@ -110,6 +115,7 @@ class LayerByLayerCheck {
       input,
       process: this.#process,
       reference: new EmbeddedReference(this.#process, architecture),
+      traces,
       facts,
       fullLayers: original.architecture.layers.map(({ id }) => id),
     };
@@ -165,7 +171,7 @@ class LayerByLayerCheck {
     );
     const states = new TapStates(prepared.plan.taps.length);
     const reference = this.#timed("reference", () =>
-      session.reference.record(prepared, session.input.tensors, (index) => states.set(index, 1)),
+      playReference(session, prepared, (index) => states.set(index, 1)),
     ).catch((error: unknown) => {
       states.failRest();
       throw error;

@@ -5,17 +5,17 @@ import { badValue, oneOf } from "../suggest.js";
 
 /** What a running check tells about its progress. */
 export interface ProgressEvent {
-  readonly stage: "read" | "lower" | "reference" | "port" | "compare";
+  /** What is being done. */ readonly stage: "read" | "lower" | "reference" | "port" | "compare";
   /** Steps done and steps in all, e.g. taps; `total` 0 where the number is not known. */
   readonly done: number;
-  readonly total: number;
+  /** Steps in all; 0 where the number is not known. */ readonly total: number;
   /** What is being done, e.g. a tap id. */
   readonly label?: string;
 }
 
 /**
  * Options of `layerByLayer`, spelled as on the command line. Paths are relative to the working
- * directory. {@link resolveOptions} checks them and fills the defaults in.
+ * directory. `resolveOptions` checks them and fills the defaults in.
  */
 export interface LayerByLayerOptions {
   /** Name of a built-in port (`difftest models`), or the file of a port: `./my-port.ts`, `.js`, `.mjs`. */
@@ -45,6 +45,15 @@ export interface LayerByLayerOptions {
   readonly taps?: string;
   /** `bound`, or `rtol=R,atol=A`. @defaultValue `"bound"` */
   readonly tolerance?: string;
+  /**
+   * What runs the original: `onnxruntime`, `darknet`, `keras`, `pytorch`, `golden:DIR`, `runner:COMMAND`. Several,
+   * separated by commas, are held against each other; the first is what the port is compared with. @defaultValue `"onnxruntime"`
+   */
+  readonly reference?: string;
+  /** Seconds a call to a runner may take. @defaultValue 600 */
+  readonly timeout?: number | string;
+  /** Let code inside a model file run in a runner: pickles, Lambda layers, custom classes. */
+  readonly trust?: boolean;
   /** TensorFlow.js back-end; `all`: each one that is installed, one after the other. @defaultValue `"wasm"` */
   readonly backend?: "wasm" | "node" | "cpu" | "all";
   /** Accept a weights file that ends after some layer, and compare up to there. */
@@ -93,6 +102,11 @@ export interface ResolvedOptions {
   /** Whether a tap id was asked for. */
   readonly wantsTap: (id: string) => boolean;
   readonly tolerance: ToleranceChoice;
+  /** At least one; the first is what the port is compared with. */
+  readonly references: readonly string[];
+  /** Milliseconds. */
+  readonly timeoutMs: number;
+  readonly trust: boolean;
   readonly backend: "wasm" | "node" | "cpu";
   /** `--backend all`: `backend` is then the first of them. */
   readonly everyBackend: boolean;
@@ -137,6 +151,9 @@ export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
     mode: oneOf("--mode", options.mode ?? "both", MODES),
     wantsTap: parseTaps(options.taps ?? "*"),
     tolerance: parseTolerance(options.tolerance ?? "bound"),
+    references: parseReferences(options.reference ?? "onnxruntime"),
+    timeoutMs: parseTimeout(String(options.timeout ?? 600)),
+    trust: options.trust ?? false,
     backend: backend === "all" ? "wasm" : backend,
     everyBackend: backend === "all",
     partial: options.partial ?? false,
@@ -244,6 +261,37 @@ function parseTolerance(text: string): ToleranceChoice {
   const usable = (value: number) => value >= 0 && Number.isFinite(value);
   if (parts.size === 2 && usable(rtol) && usable(atol)) return { kind: "given", rtol, atol };
   throw badValue("--tolerance", text, "bound, or both numbers as in rtol=1e-4,atol=1e-5");
+}
+
+/** References that have a name of their own; others are `golden:DIR` and `runner:COMMAND`. */
+export const REFERENCES = ["onnxruntime", "darknet", "keras", "pytorch"] as const;
+
+/** @throws {InputError} when one of the words, separated by commas, names no reference, or one twice */
+function parseReferences(text: string): readonly string[] {
+  // A comma may belong to a command or a folder: what is no reference belongs to the one before.
+  const words: string[] = [];
+  for (const word of text.split(",")) {
+    const begins =
+      /^(golden|runner):./.test(word) || (REFERENCES as readonly string[]).includes(word);
+    const open = /^(golden|runner):/.test(words.at(-1) ?? "");
+    if (begins || !open) words.push(word);
+    else words.push(`${words.pop()},${word}`);
+  }
+  for (const [at, word] of words.entries()) {
+    if (!/^(golden|runner):./.test(word)) oneOf("--reference", word, REFERENCES);
+    if (words.indexOf(word) !== at) throw badValue("--reference", text, "each reference once");
+  }
+  return words;
+}
+
+/** Longest time of a call that can be asked for: a day, in seconds. */
+const MAX_TIMEOUT = 86_400;
+
+/** @throws {InputError} when the text is no number of seconds */
+function parseTimeout(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= MAX_TIMEOUT) return 1000 * seconds;
+  throw badValue("--timeout", text, `seconds, above 0, at most ${MAX_TIMEOUT}`);
 }
 
 /**

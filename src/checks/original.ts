@@ -36,9 +36,14 @@ export async function openOriginal(options: ResolvedOptions): Promise<Original> 
       `--model ${options.model}: a port of your own needs --original, the config of what it is a port of`,
     );
   }
-  const path = options.original ?? configPath(model as BuiltInModel);
+  const path = originalPathOf(options);
   const name = options.original ?? (model as BuiltInModel).config;
   return await openOriginalFile({ path, name, model, options });
+}
+
+/** Path of the original's file: the one given, or our own description of the built-in model's. */
+export function originalPathOf({ model, original }: ResolvedOptions): string {
+  return original ?? configPath(builtInModel(model) as BuiltInModel);
 }
 
 /** Our own description of a built-in model's original: it comes with the package. */

@@ -63,7 +63,7 @@ export interface TapResult {
   readonly shape: readonly number[];
   /** Shape of the port's values where it is another one; else `null`. */
   readonly actualShape: readonly number[] | null;
-  readonly mode: TapMode;
+  /** How the tap was fed. */ readonly mode: TapMode;
   /** Largest |actual − expected|; `null` when no values were compared (shape, missing). */
   readonly maxAbs: JsonNumber | null;
   /** Largest |actual − expected| ÷ |expected| where expected is not 0. */
@@ -82,9 +82,9 @@ export interface TapResult {
   readonly actual: JsonNumber | null;
   /** The reference's value at the worst index. */
   readonly expected: JsonNumber | null;
-  readonly verdict: TapVerdict;
-  readonly basis: TapBasis | null;
-  readonly sensitivity: Sensitivity | null;
+  /** What was found. */ readonly verdict: TapVerdict;
+  /** What decided. */ readonly basis: TapBasis | null;
+  /** The smallest faults that would have shown. */ readonly sensitivity: Sensitivity | null;
   /** Sentences for people: what the judge said, what was not exercised and why. */
   readonly notes: readonly string[];
   /** Only with `--backend all`: the back-end all these numbers are from, on which the tap is furthest off. */
@@ -93,20 +93,27 @@ export interface TapResult {
 
 /** What one back-end found at one tap, with `--backend all`. */
 export interface BackendTap {
+  /** Tap id. */
   readonly id: string;
+  /** How it was fed. */
   readonly mode: TapMode;
+  /** What was found. */
   readonly verdict: TapVerdict;
+  /** Largest difference. */
   readonly maxAbs: JsonNumber | null;
+  /** Error ÷ bound. */
   readonly ratio: JsonNumber | null;
 }
 
 /** What one back-end came to, with `--backend all`. */
 export interface BackendOutcome {
+  /** Name of the back-end. */
   readonly backend: string;
   /** `failed`: the port ended with an exception on it. `unavailable`: it is not installed, or does not start. */
   readonly verdict: "same" | "differs" | "failed" | "unavailable";
   /** Why it failed or is unavailable; else `null`. */
   readonly reason: string | null;
+  /** Its entries of the taps. */
   readonly taps: readonly BackendTap[];
 }
 
@@ -123,7 +130,7 @@ export type FaultComponent =
 
 /** Something that needs explaining. */
 export interface Fault {
-  readonly component: FaultComponent;
+  /** Which part is wrong. */ readonly component: FaultComponent;
   /** Index of the layer in the original; `null` for a fault of no single layer. */
   readonly layer: number | null;
   /** Tap id, weight name or stage. */
@@ -138,8 +145,8 @@ export interface Fault {
 
 /** How much of something was looked at. */
 export interface Count {
-  readonly compared: number;
-  readonly total: number;
+  /** How many were compared. */ readonly compared: number;
+  /** How many there are. */ readonly total: number;
 }
 
 /** How much of the original the run looked at. */
@@ -162,8 +169,8 @@ export interface Coverage {
 
 /** A port tap and the reference tap it was compared with. */
 export interface TapPair {
-  readonly port: string;
-  readonly reference: string;
+  /** The port's name. */ readonly port: string;
+  /** The reference's id. */ readonly reference: string;
 }
 
 /** How port taps were paired with reference taps. */
@@ -176,33 +183,53 @@ export interface Alignment {
 
 /** What ran the original. */
 export interface ReferenceInfo {
+  /** Name of the reference. */ readonly name: string;
+  /** Its version. */ readonly version: string;
+  /** What it was told. */ readonly options: { readonly [k: string]: Json };
+}
+
+/** What became of a reference beside the embedded one. */
+export interface ReferenceOutcome {
+  /** As it was asked for: `darknet`, `golden:DIR`, `runner:COMMAND`. */
   readonly name: string;
+  /** Who computed its values. */
+  readonly library: string;
+  /** Its version. */
   readonly version: string;
-  readonly options: { readonly [k: string]: Json };
+  /** Taps held against the embedded reference. */
+  readonly taps: Count;
+  /** Number of taps at which it is accused. */
+  readonly faults: number;
 }
 
 /** Size of the network's input, in pixels (0 where it is no image); batch in images. */
 export interface InputSize {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-  readonly batch: number;
+  /** Pixels. */ readonly width: number;
+  /** Pixels. */ readonly height: number;
+  /** Channels of the input. */ readonly channels: number;
+  /** Images at a time. */ readonly batch: number;
 }
 
 /** Milliseconds of each stage, wall clock. */
 export interface Timings {
-  readonly read: number;
-  readonly lower: number;
-  readonly reference: number;
-  readonly port: number;
-  readonly compare: number;
-  readonly total: number;
+  /** Reading files, milliseconds. */ readonly read: number;
+  /** Lowering to ONNX, milliseconds. */ readonly lower: number;
+  /** The reference, milliseconds. */ readonly reference: number;
+  /** The port, milliseconds. */ readonly port: number;
+  /** Verdicts and causes, milliseconds. */ readonly compare: number;
+  /** All of it, milliseconds. */ readonly total: number;
+}
+
+/** What a run took. */
+export interface MemoryUse {
+  /** Bytes of all processes together, `null` where the system does not tell. */
+  readonly peak: number | null;
 }
 
 /** Result of `difftest layer-by-layer`. The same call gives the same object but for timings and memory. */
 export interface LayerByLayerResult {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly verdict: "same" | "differs";
+  /** The contract and its version. */ readonly schema: typeof RESULT_SCHEMA;
+  /** Whether everything agrees. */ readonly verdict: "same" | "differs";
   /** Command line that repeats the run. */
   readonly command: string;
   /** The port: name of a built-in one, or its file as given. */
@@ -213,34 +240,39 @@ export interface LayerByLayerResult {
   readonly weights: string;
   /** The inputs as given, in the order of the batch. */
   readonly inputs: readonly string[];
-  readonly size: InputSize;
+  /** Size of the input. */ readonly size: InputSize;
   /** Every input of the original by name: its shape, in the original's layout. */
   readonly inputShapes: { readonly [name: string]: readonly number[] };
   /** Options of the port that were taken from the original: classes, anchors … */
   readonly options: { readonly [k: string]: Json };
-  readonly reference: ReferenceInfo;
+  /** What ran the original. */ readonly reference: ReferenceInfo;
+  /** With `--reference`: every reference but the embedded one. */
+  readonly references?: readonly ReferenceOutcome[];
   /** Back-end that ran the port: `wasm`, `node`, `cpu`, `all`, or `plain` for a port without TensorFlow.js. */
   readonly backend: string;
   /** Only with `--backend all`: what each back-end came to. `taps` then has the one that is furthest off. */
   readonly backends?: readonly BackendOutcome[];
   /** `bound`, or `rtol=…,atol=…`. */
   readonly tolerance: string;
-  readonly coverage: Coverage;
+  /** How much was looked at. */ readonly coverage: Coverage;
   /** `verified`: the port's variables equal the file bit for bit; `asked-for`: only that it asked for them is known. */
   readonly weightsChecked: "verified" | "asked-for";
-  readonly alignment: Alignment;
+  /** How taps were paired. */ readonly alignment: Alignment;
   /** One entry a tap and mode, in the original's order, isolated before cumulative. */
   readonly taps: readonly TapResult[];
-  readonly faults: readonly Fault[];
-  readonly warnings: readonly string[];
-  readonly timings: Timings;
+  /** What needs explaining, in the order of the original. */ readonly faults: readonly Fault[];
+  /** Sentences about files and options. */ readonly warnings: readonly string[];
+  /** Wall clock of each stage. */ readonly timings: Timings;
   /** `peak`: bytes of all processes together, `null` where the system does not tell. */
-  readonly memory: { readonly peak: number | null };
+  readonly memory: MemoryUse;
 }
 
 /** What is written instead of a result on exit status 2 and 3. */
 export interface ErrorResult {
-  readonly schema: typeof RESULT_SCHEMA;
-  readonly verdict: "error";
-  readonly error: { readonly code: string; readonly message: string };
+  /** The contract and its version. */ readonly schema: typeof RESULT_SCHEMA;
+  /** Always `error`. */ readonly verdict: "error";
+  /** What went wrong. */ readonly error: {
+    /** Stable word for programs. */ readonly code: string /** One line for people. */;
+    /** One line for people. */ readonly message: string;
+  };
 }

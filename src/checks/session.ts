@@ -11,6 +11,7 @@ import { convertLayout, type Layout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
+import type { OpenedTrace } from "./reference-traces.js";
 
 /** The reference on the original, ready to be asked. */
 export interface Session {
@@ -21,6 +22,8 @@ export interface Session {
   readonly input: ModelInputs;
   readonly process: OnnxRuntimeProcess;
   readonly reference: EmbeddedReference;
+  /** References beside the embedded one, in the order asked for. */
+  readonly traces: readonly OpenedTrace[];
   readonly facts: PortFacts;
   /** Ids of all layers of the original, also of those that `--partial` leaves out. */
   readonly fullLayers: readonly string[];

@@ -1,4 +1,5 @@
 import type { Command } from "./command.js";
+import { demoCommand } from "./demo.js";
 import { goldensCommand } from "./goldens.js";
 import { inspectCommand } from "./inspect.js";
 import { layerByLayerCommand } from "./layer-by-layer.js";
@@ -14,4 +15,5 @@ export const COMMANDS: readonly Command[] = [
   synthesizeCommand,
   recordCommand,
   goldensCommand,
+  demoCommand,
 ];

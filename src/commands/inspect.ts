@@ -11,8 +11,8 @@ export const inspectCommand: Command = {
   name: "inspect",
   summary: "show what is in a model's file, and what looks wrong",
   description:
-    "Shows what is in a file (.cfg, .weights, .npy, .npz): layers, shapes, numbers, and what looks wrong.",
-  arguments: [{ syntax: "<file>", text: "the file to look into" }],
+    "Shows what is in a file: layers, shapes, numbers, and what looks wrong. Knows .cfg, .weights, .keras, .h5, .onnx, .safetensors, TensorFlow checkpoints and SavedModel folders, .npy, .npz.",
+  arguments: [{ syntax: "<file>", text: "the file (or the folder) to look into" }],
   options: [
     {
       flags: "--original <file>",
@@ -20,7 +20,7 @@ export const inspectCommand: Command = {
     },
     {
       flags: "--taps",
-      text: "of a config: every tap id with its shape, and every weight by name",
+      text: "of a config or model: every tap id with its shape, and every weight by name",
     },
     { flags: "--lenient", text: "read damaged files as the original's library does" },
     {

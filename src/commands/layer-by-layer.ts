@@ -61,6 +61,15 @@ export const layerByLayerCommand: Command = {
       text: "bound: derived from the arithmetic of each layer; or |actual - expected| <= A + R*|expected| (default: bound)",
     },
     {
+      flags: "--reference <names>",
+      text: "what runs the original: onnxruntime, darknet, keras, pytorch, golden:DIR, runner:COMMAND; several, separated by commas, are held against each other (default: onnxruntime)",
+    },
+    { flags: "--timeout <seconds>", text: "longest time of one call to a runner (default: 600)" },
+    {
+      flags: "--trust",
+      text: "let code inside a model file run in a runner: pickles, Lambda layers, custom classes",
+    },
+    {
       flags: "--backend <wasm|node|cpu|all>",
       text: "TensorFlow.js back-end of the port; all: each installed one, to tell faults of a back-end (default: wasm)",
     },

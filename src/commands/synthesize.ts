@@ -71,6 +71,12 @@ function originalOf(values: Values): { readonly config: string; readonly usualGa
   const original = textOf(values, "original");
   const builtIn = model === undefined ? null : builtInModel(model);
   const config = original ?? (builtIn === null ? undefined : configPath(builtIn));
+  if (config?.endsWith(".json")) {
+    throw new InputError(
+      "option",
+      `--model ${model}: its original is a Keras model, and only Darknet's weights are written; run it with --weights synthetic:SEED`,
+    );
+  }
   if (config === undefined) {
     throw new InputError(
       "option",

@@ -107,7 +107,7 @@ export async function findCause(
     if (left < trial) return undefined;
     left -= trial;
     budget.left -= trial;
-    const value = (await tryMistake(reference, input, parts, mistake))?.data;
+    const value = mistake.value ?? (await tryMistake(reference, input, parts, mistake))?.data;
     const rest = value === undefined ? Number.POSITIVE_INFINITY : rms(input.actual, value) / before;
     if (rest < (best?.rest ?? limit)) best = { cause: place + mistake.cause, rest };
     return value;

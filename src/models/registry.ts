@@ -126,3 +126,8 @@ export const MODELS: readonly BuiltInModel[] = [
     load: async () => (await import("./mobilenet/mobilenet-v2.js")).mobilenetV2,
   },
 ];
+
+/** Those whose original is a Darknet configuration. */
+export const DARKNET_MODELS: readonly BuiltInModel[] = MODELS.filter(({ config }) =>
+  config.endsWith(".cfg"),
+);

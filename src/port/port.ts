@@ -5,9 +5,14 @@ import type { DenseLayout, KernelLayout, Layout } from "../tensor/layout.js";
  * `data` is row-major in the layout that the port (or the tap) declares.
  */
 export interface PlainTensor {
-  readonly data: Float32Array | Float64Array | Int32Array | Uint8Array | readonly number[];
-  readonly shape: readonly number[];
-  readonly dtype?: "float32" | "float64" | "int32" | "bool" | "uint8";
+  /** The data. */ readonly data:
+    | Float32Array
+    | Float64Array
+    | Int32Array
+    | Uint8Array
+    | readonly number[];
+  /** The shape. */ readonly shape: readonly number[];
+  /** The dtype. */ readonly dtype?: "float32" | "float64" | "int32" | "bool" | "uint8";
 }
 
 /**
@@ -15,12 +20,12 @@ export interface PlainTensor {
  * TensorFlow.js need not share ours to compile.
  */
 export interface TfTensor {
-  readonly shape: number[];
-  readonly dtype: string;
-  readonly rank: unknown;
-  dataSync(): unknown;
-  data(): Promise<unknown>;
-  dispose(): void;
+  /** The shape. */ readonly shape: number[];
+  /** The dtype. */ readonly dtype: string;
+  /** The rank. */ readonly rank: unknown;
+  /** The data sync. */ dataSync(): unknown;
+  /** The data. */ data(): Promise<unknown>;
+  /** The dispose. */ dispose(): void;
 }
 
 /** Anything a port may hand to `tap`. */
@@ -47,6 +52,14 @@ export interface TakeOptions {
   readonly shape?: readonly number[];
 }
 
+/** One tensor of the original, in the layout asked for. */
+export interface TakenWeight {
+  /** Values, row-major. */
+  readonly data: Float32Array;
+  /** Shape in that layout. */
+  readonly shape: number[];
+}
+
 /** The original's weights by the original's names (`difftest inspect --taps` lists them). */
 export interface PortWeights {
   /**
@@ -54,47 +67,45 @@ export interface PortWeights {
    *
    * @throws when no tensor has that name, or when it does not have the expected shape
    */
-  take(
-    name: string,
-    options?: TakeOptions,
-  ): { readonly data: Float32Array; readonly shape: number[] };
+  take(name: string, options?: TakeOptions): TakenWeight;
   /** Whether the original has a tensor of that name. Asking does not count as taking. */
   has(name: string): boolean;
+  /** All names, in the order of the file. */
   readonly names: readonly string[];
 }
 
 /** One of the port's own variables, for the bit-for-bit comparison with the file. */
 export interface PortVariable {
-  readonly value: PortTensor;
+  /** The value. */ readonly value: PortTensor;
   /** Layout it has; default as stored (`oihw`, `oi`). */
   readonly layout?: KernelLayout | DenseLayout;
 }
 
 /** Input of a port: NCHW or NHWC as the port declares, float32. */
 export interface PortInput {
-  readonly name: string;
+  /** The name. */ readonly name: string;
   /** Batch, then the sizes in the port's layout; `null` where any size is accepted. */
   readonly shape?: readonly (number | null)[];
 }
 
 /** A decoded image: `data` is row-major [height, width, 3], RGB, 0…255. */
 export interface RgbImage {
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
+  /** The data. */ readonly data: Uint8Array;
+  /** The width. */ readonly width: number;
+  /** The height. */ readonly height: number;
 }
 
 /** What the port is told when it is built. */
 export interface BuildContext {
   /** Size of the network's input in pixels, from the original or `--size`; 0 where it is no image. */
   readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-  readonly batch: number;
+  /** The height. */ readonly height: number;
+  /** The channels. */ readonly channels: number;
+  /** The batch. */ readonly batch: number;
   /** Every input of the original, in its order and layout. */
   readonly inputs?: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
+    /** The name. */ readonly name: string;
+    /** The shape. */ readonly shape: readonly number[];
     /** Default `float`; `int` inputs come as int32 tensors, `bool` ones as bool. */
     readonly type?: "float" | "int" | "bool";
   }[];
@@ -118,15 +129,15 @@ export type PortOutputs =
  * @typeParam T - the tensors it computes with
  */
 export interface Port<M = unknown, T extends PortTensor = PortTensor> {
-  readonly name: string;
+  /** The name. */ readonly name: string;
   /** What it is a port of: for people, and for the built-in ports the name of the config. */
   readonly original: string;
   /** Layout of its rank-4 activations. */
   readonly layout: Layout;
-  readonly inputs?: readonly PortInput[];
+  /** The inputs. */ readonly inputs?: readonly PortInput[];
   /** What it runs on. `plain` ports get and give {@link PlainTensor}s; `tfjs` ports TensorFlow.js tensors. */
   readonly runtime: "tfjs" | "plain";
-  build(weights: PortWeights, context: BuildContext): M | Promise<M>;
+  /** The build. */ build(weights: PortWeights, context: BuildContext): M | Promise<M>;
   /** Runs the network; `inputs` by name, in the port's layout, as its runtime's tensors. */
   forward(
     model: M,

@@ -106,6 +106,18 @@ export const layerByLayerResultSchema: z.ZodType<LayerByLayerResult> = z.strictO
   inputShapes: z.record(z.string(), shape).describe("every input of the original by name"),
   options: options.describe("options of the port that were taken from the original"),
   reference: z.strictObject({ name: z.string(), version: z.string(), options }),
+  references: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        library: z.string(),
+        version: z.string(),
+        taps: z.strictObject({ compared: index, total: index }),
+        faults: index,
+      }),
+    )
+    .exactOptional()
+    .describe("with --reference: every reference but the embedded one"),
   backend: z.string(),
   backends: z
     .array(backendOutcome)

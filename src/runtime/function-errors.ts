@@ -80,7 +80,9 @@ const WORST: MeasuredError = { ulp: 7.8, absolute: 6.6e-7 };
  *
  * @param port - who computes the port; the other side is the reference
  */
-export function functionErrorOf(port: Exclude<Computer, "reference">): (name: string) => MeasuredError {
+export function functionErrorOf(
+  port: Exclude<Computer, "reference">,
+): (name: string) => MeasuredError {
   return (name) => {
     const own = FUNCTION_ERRORS[port][name] ?? WORST;
     const reference = FUNCTION_ERRORS.reference[name] ?? WORST;

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { openSource } from "../formats/byte-source.js";
 import { openSafetensors } from "../formats/safetensors/reader.js";
 import type { TensorFile } from "../formats/tensor-file.js";
@@ -72,13 +73,27 @@ function isSafetensors(path: string): boolean {
   }
 }
 
-/** Whether a path names a checkpoint: by the files that lie there, as TensorFlow does. */
+/** Whether a path names a checkpoint: by the files that lie there, as TensorFlow does, or by the end of a table. */
 export function isCheckpoint(path: string): boolean {
-  return (
-    existsSync(`${path}.index`) ||
-    /\.(index|data-\d{5}-of-\d{5})$/.test(path) ||
-    ["checkpoint", "saved_model.pb", "variables/variables.index", "variables.index"].some((file) =>
-      existsSync(`${path}/${file}`),
-    )
-  );
+  if (existsSync(`${path}.index`) || /\.(index|data-\d{5}-of-\d{5})$/.test(path)) return true;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory() === true) {
+    const files = ["checkpoint", "saved_model.pb", "variables/variables.index"];
+    const found = files.some((file) => existsSync(join(path, file)));
+    return found || readdirSync(path).some((name) => name.endsWith(".index"));
+  }
+  return stat?.isFile() === true && stat.size >= TABLE_FOOTER && endsAsTable(path, stat.size);
+}
+
+/** A table of LevelDB's form ends in 48 bytes, the last 8 a magic number. */
+const TABLE_FOOTER = 48;
+const TABLE_MAGIC = Buffer.from("57fb808b247547db", "hex");
+
+function endsAsTable(path: string, size: number): boolean {
+  const source = openSource(path);
+  try {
+    return TABLE_MAGIC.equals(source.read(size - 8, 8, "last bytes"));
+  } finally {
+    source.close();
+  }
 }

@@ -50,19 +50,6 @@ export function bindNamedTensors(named: NamedTensors, architecture: Architecture
   return { description: copied(pairs, file.name), warnings: foreignWarnings(named) };
 }
 
-/**
- * All weights of a file under their own names, for a port whose weights alone are compared.
- *
- * @throws {InputError} `unsupported` when a tensor holds no numbers that float32 can hold
- */
-export function allNamedTensors(named: NamedTensors): BoundTensors {
-  const pairs = weightsOf(named).map((tensor) => ({
-    spec: { name: tensor.name, shape: tensor.shape, role: roleOf(tensor.name), layer: 0 },
-    tensor,
-  }));
-  return { description: copied(pairs, named.file.name), warnings: foreignWarnings(named) };
-}
-
 function weightsOf({ file, roleOf: kind }: NamedTensors): StoredTensor[] {
   return file.tensors.filter(
     ({ name, dtype }) => kind(name).kind === "weight" && dtype !== "string",
@@ -70,7 +57,7 @@ function weightsOf({ file, roleOf: kind }: NamedTensors): StoredTensor[] {
 }
 
 /** What the last word of a name says. */
-function roleOf(name: string): string {
+function _roleOf(name: string): string {
   return name.replace(VALUE_SUFFIX, "").split(/[/.]/).at(-1) ?? name;
 }
 

@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../src/commands/commands.js";
 import { runMain } from "./run-main.js";
 
+/** All commands as the messages list them. */
+const commands = COMMANDS.map(({ name }) => name).join(", ");
 const schema = new URL("../../schema/layer-by-layer.schema.json", import.meta.url);
 const validate = new Ajv2020().compile(JSON.parse(readFileSync(schema, "utf8")));
 const model = ["layer-by-layer", "--model", "yolov4-tiny"];
@@ -20,22 +23,22 @@ describe("a wrong call ends with status 2 and one line", () => {
     [
       "no command",
       [],
-      "no command given, expected one of layer-by-layer, models, inspect, synthesize; difftest --help explains them",
+      `no command given, expected one of ${commands}; difftest --help explains them`,
     ],
     [
       "an unknown command that is nearly a known one",
       ["inspct"],
-      'unknown command "inspct", expected one of layer-by-layer, models, inspect, synthesize; did you mean inspect?',
+      `unknown command "inspct", expected one of ${commands}; did you mean inspect?`,
     ],
     [
       "the beginning of a command",
       ["layer"],
-      'unknown command "layer", expected one of layer-by-layer, models, inspect, synthesize; did you mean layer-by-layer?',
+      `unknown command "layer", expected one of ${commands}; did you mean layer-by-layer?`,
     ],
     [
       "an unknown command that is like no other",
       ["frobnicate"],
-      'unknown command "frobnicate", expected one of layer-by-layer, models, inspect, synthesize',
+      `unknown command "frobnicate", expected one of ${commands}`,
     ],
     [
       "an unknown option that is nearly a known one",

@@ -419,7 +419,7 @@ const ROWS: readonly Row[] = [
     "tail",
     "softmax_14",
     { op: "softmax_14", way: "all" },
-    null,
+    /softmax is over the whole batch/,
     2,
   ],
   [

@@ -6,7 +6,7 @@ import {
   type DarknetArchitecture,
 } from "../../src/formats/darknet/architecture.js";
 import { parseDarknetConfig, readDarknetConfig } from "../../src/formats/darknet/config.js";
-import { type BuiltInModel, MODELS } from "../../src/models/registry.js";
+import { type BuiltInModel, DARKNET_MODELS } from "../../src/models/registry.js";
 import { configPath } from "./original.js";
 
 const { DIFFTEST_SHARED: shared } = process.env;
@@ -51,7 +51,7 @@ const read = (path: string): DarknetArchitecture =>
   architectureFromDarknet(readDarknetConfig(path), SIZE);
 
 describe("references/darknet", () => {
-  it.each(MODELS)("$config is read without a warning", (model) => {
+  it.each(DARKNET_MODELS)("$config is read without a warning", (model) => {
     expect(read(configPath(model)).warnings).toEqual([]);
   });
 });
@@ -60,7 +60,7 @@ describe.skipIf(shared === undefined)(
   "references/darknet against the authors' configs (skipped without DIFFTEST_SHARED)",
   () => {
     it.each(Object.keys(UPSTREAM))("%s describes the same network", (id) => {
-      const model = MODELS.find((candidate) => candidate.id === id) as BuiltInModel;
+      const model = DARKNET_MODELS.find((candidate) => candidate.id === id) as BuiltInModel;
       const expected = contentsOf(read(join(shared as string, UPSTREAM[id] as string)));
       expect(contentsOf(read(configPath(model)))).toEqual(expected);
     });
@@ -72,7 +72,9 @@ describe.skipIf(shared === undefined)(
       ["scale_x_y=1.05", "scale_x_y=1"],
       ["10,14", "14,10"],
     ])("would see %s written as %s", (text, planted) => {
-      const path = configPath(MODELS.find(({ id }) => id === "yolov4-tiny") as BuiltInModel);
+      const path = configPath(
+        DARKNET_MODELS.find(({ id }) => id === "yolov4-tiny") as BuiltInModel,
+      );
       const wrong = readFileSync(path, "utf8").replace(text, planted);
       const actual = architectureFromDarknet(parseDarknetConfig(wrong, "planted.cfg"), SIZE);
       const expected = read(join(shared as string, UPSTREAM["yolov4-tiny"] as string));

@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BuiltInModel, MODELS } from "../../src/models/registry.js";
+import { type BuiltInModel, DARKNET_MODELS, MODELS } from "../../src/models/registry.js";
 import type { YoloOptions } from "../../src/models/yolo/yolo-options.js";
 import type { Port } from "../../src/port/port.js";
 import { loadBackend } from "../../src/runtime/backend.js";
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await loadBackend("wasm");
 });
 
-describe.each(MODELS)("$id", (model) => {
+describe.each(DARKNET_MODELS)("$id", (model) => {
   const original = originalOf(model, SIZE);
   const shapes = new Map(original.operations.map(({ id, shape }) => [id, shape]));
   let port: Port;
@@ -142,7 +142,7 @@ describe.each(MODELS)("$id", (model) => {
 describe("MODELS", () => {
   it("has unique ids and configs, and the size of each config", () => {
     expect(new Set(MODELS.map(({ id }) => id)).size).toBe(MODELS.length);
-    for (const model of MODELS) {
+    for (const model of DARKNET_MODELS) {
       const { width, height } = model.defaultSize;
       expect(originalOf(model).inputs[0]?.shape, model.id).toEqual([1, 3, height, width]);
       expect(model.config).toBe(`${model.id}.cfg`);

@@ -6,8 +6,7 @@ import { dialectOfConfig, readModelConfig } from "../../formats/keras/config.js"
 import { type Json, type ModelSpec, own } from "../../formats/keras/config-types.js";
 import type { Hdf5Content } from "../../formats/keras/hdf5-protocol.js";
 import { type KerasModel, openKerasFile } from "../../formats/keras/keras-file.js";
-import type { Variable } from "../../formats/keras/layer.js";
-import { sizeOf } from "../../tensor/tensor.js";
+import { blankContent } from "../../weights/blank-content.js";
 import { openWeightStore } from "../../weights/open-weight-store.js";
 import { storedLayouts, withLayouts } from "../../weights/stored-layouts.js";
 import { isHdf5, isKerasArchive, isModelJson } from "./file-kinds.js";
@@ -36,7 +35,7 @@ async function openKeras({ path, name, model, options }: OpenRequest): Promise<O
   refuseOptions(options, ["partial", "lenient", "letterbox"], "a Keras model");
   const opened = await openModel(path);
   const shapes = inputShapes(name, declaredInputs(opened.model), options, () => [1, 2]);
-  const source: KerasModel = { name, model: opened.model, content: blank };
+  const source: KerasModel = { name, model: opened.model, content: blankContent };
   const built = architectureFromKeras(source, { shapes }).architecture;
   const layouts = storedLayouts(built);
   const architecture: Architecture = {
@@ -84,25 +83,6 @@ async function openModel(path: string): Promise<Opened> {
     model: readModelConfig(json, dialectOfConfig(json), path),
     content: null,
     kerasVersion: null,
-  };
-}
-
-/** Values of the right sizes for a model whose weights are not asked for yet. */
-function blank(variables: readonly Variable[]): Hdf5Content {
-  let offset = 0;
-  const store = variables.map(({ name, shape }) => {
-    const weight = { name, shape, dtype: "float32", offset };
-    offset += sizeOf(shape);
-    return weight;
-  });
-  return {
-    layout: "list",
-    attributes: {},
-    wholeModel: false,
-    layers: [],
-    store,
-    storeNames: {},
-    values: new SharedArrayBuffer(0),
   };
 }
 

@@ -5,7 +5,7 @@ import { describeHeader } from "../../formats/darknet/weights-header.js";
 import { inspectDarknetWeights } from "../../formats/darknet/weights-inspect.js";
 import type { DarknetEntry } from "../../formats/darknet/weights-layout.js";
 import { readDarknetWeights } from "../../formats/darknet/weights-reader.js";
-import { type BuiltInModel, MODELS } from "../../models/registry.js";
+import { type BuiltInModel, DARKNET_MODELS } from "../../models/registry.js";
 import { INSPECTION_SCHEMA, type Inspection } from "../../report/inspection.js";
 import { readArchitecture, storedParameters } from "./darknet-config.js";
 import type { Inspector, InspectRequest } from "./inspector.js";
@@ -54,7 +54,9 @@ function inspectAlone({ path, dialect }: InspectRequest): Inspection {
 function builtInModelsOf(floats: number): string[] {
   const read = (model: BuiltInModel) =>
     readArchitecture(configPath(model), { dialect: "alexeyab", lenient: false });
-  return MODELS.filter((model) => storedParameters(read(model)) === floats).map(({ id }) => id);
+  return DARKNET_MODELS.filter((model) => storedParameters(read(model)) === floats).map(
+    ({ id }) => id,
+  );
 }
 
 /** Every tensor by name. What the reader would refuse is a warning here: one wants to see it all. */

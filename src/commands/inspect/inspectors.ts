@@ -4,7 +4,10 @@ import type { Inspection } from "../../report/inspection.js";
 import { darknetConfigInspector } from "./darknet-config.js";
 import { darknetWeightsInspector } from "./darknet-weights.js";
 import type { Inspector, InspectRequest } from "./inspector.js";
+import { kerasInspector } from "./keras.js";
+import { checkpointInspector, safetensorsInspector } from "./named-tensors.js";
 import { npyInspector, npzInspector } from "./npy.js";
+import { onnxInspector } from "./onnx.js";
 
 /** Every kind of file that can be inspected. Exactly one may claim a file. */
 const INSPECTORS: readonly Inspector[] = [
@@ -12,6 +15,10 @@ const INSPECTORS: readonly Inspector[] = [
   darknetWeightsInspector,
   npyInspector,
   npzInspector,
+  kerasInspector,
+  onnxInspector,
+  safetensorsInspector,
+  checkpointInspector,
 ];
 
 /** First bytes that are enough for any inspector to know its own. */
@@ -24,6 +31,10 @@ const HEAD_BYTES = 512;
  */
 export async function inspectFile(request: InspectRequest): Promise<Inspection> {
   const { path } = request;
+  // Checkpoints and SavedModels are several files: a folder or a common beginning of names stands for them.
+  if (checkpointInspector.claims(path, new Uint8Array(0))) {
+    return await checkpointInspector.inspect(request);
+  }
   const source = openSource(path);
   try {
     const head = source.read(0, Math.min(HEAD_BYTES, source.byteLength), "first bytes");

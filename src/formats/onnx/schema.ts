@@ -7,7 +7,6 @@ export type {
   ModelProto,
   NodeProto,
   TensorProto,
-  TensorShapeProto,
   TypeProto,
   ValueInfoProto,
 } from "./generated/onnx.js";

@@ -12,6 +12,8 @@ export interface Mistake {
   readonly weights?: Readonly<Record<string, Float32Array>>;
   /** Shapes of those weights, where they are not the stored ones. */
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** What the step then gives, where no edit of the original says so. */
+  readonly value?: Float32Array;
   /** Where this is only one value of a number that is to be found: the right value, and the mistake of any other. */
   readonly search?: {
     readonly expected: number;

@@ -190,16 +190,32 @@ export const headMistakes: Mistakes<"head"> = ({ operation }) => {
   ];
 };
 
-/** Another temperature. */
-export const softmaxMistakes: Mistakes<"softmax"> = ({ operation }) =>
-  operation.attributes.temperature === 1
-    ? []
-    : [
-        {
-          cause: `temperature is 1, expected ${shown(operation.attributes.temperature)}`,
-          operation: withAttributes(operation, { temperature: 1 }),
-        },
-      ];
+/** Another temperature, or one sum over all images of the batch. */
+export const softmaxMistakes: Mistakes<"softmax"> = ({ operation, actual, inputs }) => {
+  const { temperature } = operation.attributes;
+  const mistakes: Mistake[] = [];
+  if (temperature !== 1) {
+    mistakes.push({
+      cause: `temperature is 1, expected ${shown(temperature)}`,
+      operation: withAttributes(operation, { temperature: 1 }),
+    });
+  }
+  const [input] = inputs;
+  if (actual !== undefined && input !== undefined && (input.shape[0] ?? 1) > 1) {
+    mistakes.push({
+      cause: "softmax is over the whole batch, expected each image by itself",
+      value: softmaxOfAll(input.data, temperature),
+    });
+  }
+  return mistakes;
+};
+
+function softmaxOfAll(data: Float32Array, temperature: number): Float32Array {
+  const largest = data.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const powers = Float64Array.from(data, (x) => Math.exp((x - largest) / temperature));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return Float32Array.from(powers, (power) => power / sum);
+}
 
 /** A tensor of the same shape from another layer. */
 export function wrongInput(

@@ -42,6 +42,8 @@ export type Plant =
   | { readonly op: string; readonly way: "bilinear" | "ungrouped" | "nhwc-flat" | "all" }
   /** Epsilon added to the root instead of the variance. */
   | { readonly op: string; readonly way: "outside" }
+  /** Right, by another formula: leaky as a maximum, mish of powers alone, a norm as one factor and one shift, a pool of 9 as two of 5. */
+  | { readonly op: string; readonly way: "maximum" | "powers" | "affine" | "cascade" }
   | { readonly weight: string; readonly change: WeightChange }
   | { readonly preprocess: "bgr" | "twice" | "mirrored" | "not divided" };
 

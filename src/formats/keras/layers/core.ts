@@ -1,4 +1,3 @@
-import { range } from "../ops.js";
 import type { Value } from "../value.js";
 import { activate } from "./activations.js";
 import { type Call, inputOf, type LayerDefinition } from "./call.js";
@@ -207,8 +206,3 @@ export const coreLayers: Readonly<Record<string, LayerDefinition>> = {
   ActivityRegularization: inference("l1", "l2"),
   ...Object.fromEntries(RANDOM.map((name) => [name, random])),
 };
-
-/** Axes of a value by number. */
-export function allAxes(x: Value): number[] {
-  return range(0, x.rank);
-}

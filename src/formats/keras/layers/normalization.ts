@@ -1,7 +1,7 @@
 import type { Ops } from "../ops.js";
 import { range } from "../ops.js";
 import type { Value } from "../value.js";
-import { alongAxis, axisOf, type Call, inputOf, type LayerDefinition, onlyResult } from "./call.js";
+import { axisOf, type Call, inputOf, type LayerDefinition, onlyResult } from "./call.js";
 
 /** Mean and mean squared deviation along axes, kept as axes of size 1. */
 export function moments(
@@ -242,5 +242,3 @@ export const normalizationLayers: Readonly<Record<string, LayerDefinition>> = {
   SpectralNormalization: { call: spectralNorm },
   Normalization: { call: normalizationLayer, masks: "keep" },
 };
-
-export { alongAxis };

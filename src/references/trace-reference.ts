@@ -1,0 +1,126 @@
+import { Ancestry } from "../architecture/ancestry.js";
+import type { Architecture } from "../architecture/architecture.js";
+import type { FunctionError } from "../operators/family.js";
+import { TRIGGER_FACTOR } from "../operators/rounding.js";
+import { type ScratchFile, writeExactly } from "../runtime/scratch-file.js";
+import { convertLayout, type Layout } from "../tensor/layout.js";
+import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
+import type { EmbeddedReference, KnownValues } from "./onnxruntime/embedded-reference.js";
+import type { PreparedTaps } from "./onnxruntime/prepare-taps.js";
+import type { PlannedTap } from "./tap-plan.js";
+import type { ReferenceTrace } from "./trace.js";
+
+/** What one step of the original makes of the trace's own values before it. */
+export interface TraceStep {
+  /** The values the step reads: of the taps before it, and of the inputs. */
+  readonly known: KnownValues;
+  /** What the embedded reference makes of them, in the original's layout. */
+  readonly value: Tensor;
+  /** How far two right ways to compute it may lie apart by chance; `null` where nothing rounds. */
+  readonly bound: Float32Array | null;
+}
+
+/**
+ * A trace that was recorded elsewhere, looked at step by step: from the values that the trace itself has before a tap,
+ * the embedded reference computes that tap alone. So a recording is judged layer by layer, as a port is in isolated mode.
+ */
+export class TraceReference {
+  readonly trace: ReferenceTrace;
+  readonly #embedded: EmbeddedReference;
+  readonly #architecture: Architecture;
+  readonly #ancestry: Ancestry;
+  readonly #inputs: KnownValues;
+  readonly #traced: ReadonlySet<string>;
+
+  /** @param inputs - of the architecture, by name */
+  constructor(
+    trace: ReferenceTrace,
+    embedded: EmbeddedReference,
+    architecture: Architecture,
+    inputs: KnownValues,
+  ) {
+    this.trace = trace;
+    this.#embedded = embedded;
+    this.#architecture = architecture;
+    this.#ancestry = new Ancestry(architecture);
+    this.#inputs = inputs;
+    this.#traced = new Set(trace.taps);
+  }
+
+  /**
+   * Computes one tap from the trace's values before it.
+   *
+   * @param functionError - of both sides together; `null`: no bound is computed
+   */
+  async step(
+    id: string,
+    functionError: ((name: string) => FunctionError) | null,
+  ): Promise<TraceStep> {
+    const before = new Set(this.#traced);
+    before.delete(id);
+    const { between, frontier } = this.#ancestry.back(id, before);
+    const known = new Map(this.#inputs);
+    for (const one of frontier) {
+      const value = this.#inputs.has(one) ? undefined : this.trace.read(one);
+      if (value !== undefined) known.set(one, value);
+    }
+    const bound = { tap: id, name: "bound", factor: TRIGGER_FACTOR };
+    const { values } = await this.#embedded.compute(
+      {
+        operations: between,
+        outputs: [{ tap: id, name: "value" }],
+        ...(functionError === null
+          ? {}
+          : {
+              bounds: {
+                mode: "trigger",
+                cut: new Set(known.keys()),
+                functionError,
+                outputs: [bound],
+              } as const,
+            }),
+      },
+      known,
+    );
+    return {
+      known,
+      value: values.get("value") as Tensor,
+      bound: values.get("bound")?.data ?? null,
+    };
+  }
+
+  /**
+   * Plays the trace as the reference of a planned run: its values where it has them, elsewhere (a step inside a layer)
+   * what the embedded reference makes of them. As `EmbeddedReference.record`.
+   */
+  async record(
+    prepared: PreparedTaps,
+    scratch: ScratchFile,
+    functionError: ((name: string) => FunctionError) | null,
+    onReady: (index: number) => void,
+  ): Promise<void> {
+    for (const [index, planned] of prepared.plan.taps.entries()) {
+      const recorded = this.trace.read(planned.id);
+      const needsStep = recorded === undefined || planned.boundOffset !== undefined;
+      const step = needsStep ? await this.step(planned.id, functionError) : null;
+      const own = this.#architecture.layout ?? "nchw";
+      place(scratch, planned, recorded ?? (step as TraceStep).value, own, planned.offset);
+      if (planned.boundOffset !== undefined) {
+        const shape = (step as TraceStep).value.shape;
+        const bound = step?.bound ?? new Float32Array(sizeOf(shape));
+        place(scratch, planned, tensor(shape, bound), own, planned.boundOffset);
+      }
+      onReady(index);
+    }
+  }
+}
+
+function place(
+  scratch: ScratchFile,
+  planned: PlannedTap,
+  value: Tensor,
+  own: Layout,
+  offset: number,
+): void {
+  writeExactly(scratch.fd, convertLayout(value, own, planned.layout ?? own).data, offset);
+}
