@@ -6,7 +6,8 @@ const results = process.env["VITEST_RESULTS"];
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
     ...(results === undefined
       ? {}
