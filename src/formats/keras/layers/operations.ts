@@ -3,134 +3,28 @@ import type {
   ElementwiseFunction,
   ReduceFunction,
 } from "../../../architecture/attributes.js";
-import { isObject, type Json, type JsonObject, own } from "../config-types.js";
 import { range } from "../ops.js";
-import { Value, type ValueType } from "../value.js";
+import type { Value } from "../value.js";
 import { applyActivation, glu, logSoftmax } from "./activations.js";
-import {
-  axisOf,
-  type Call,
-  type Given,
-  type LayerDefinition,
-  type Result,
-  tensorsOf,
-} from "./call.js";
+import { axisOf, type Call, type LayerDefinition, type Result } from "./call.js";
 import { letters } from "./core.js";
 import { moments, unitLength } from "./normalization.js";
-
-/** One of Keras 3's operations or TensorFlow's functions: operands, and options by name wherever they stand. */
-class Operation {
-  readonly call: Call;
-  readonly #positions: readonly string[];
-
-  constructor(call: Call, positions: readonly string[]) {
-    this.call = call;
-    this.#positions = positions;
-  }
-
-  get ops() {
-    return this.call.ops;
-  }
-
-  /** What was given for a parameter, by any of its names or by its place. */
-  given(...names: readonly string[]): Given {
-    const { args, kwargs, layer } = this.call;
-    for (const name of names) {
-      const keyword = kwargs.get(name);
-      if (keyword !== undefined) return keyword;
-    }
-    for (const name of names) {
-      const at = this.#positions.indexOf(name);
-      if (at >= 0 && args[at] !== undefined) return args[at];
-    }
-    for (const name of names) {
-      const config = layer.raw(name);
-      if (config !== undefined) return config as Given;
-    }
-    return undefined;
-  }
-
-  /** An operand; a number becomes a tensor without axes, nested lists of numbers one with some. */
-  value(...names: readonly string[]): Value {
-    const given = this.given(...names);
-    const value = this.#valueOf(given);
-    if (value !== undefined) return value;
-    throw this.call.layer.refused("format", `is called without ${names[0]}`);
-  }
-
-  #valueOf(given: Given): Value | undefined {
-    if (given instanceof Value) return given;
-    if (typeof given === "number")
-      return this.ops.scalar(given, Number.isInteger(given) ? "int" : "float");
-    if (typeof given === "boolean") return this.ops.scalar(given ? 1 : 0, "bool");
-    if (Array.isArray(given)) {
-      const tensors = tensorsOf(given);
-      if (tensors.length === 1 && given.length === 1) return tensors[0];
-      const flat = given.flat(8) as Given[];
-      if (flat.length > 0 && flat.every((item) => typeof item === "number")) {
-        const numbers = flat as number[];
-        return this.ops.fill(
-          shapeOfList(given),
-          numbers,
-          numbers.every(Number.isInteger) ? "int" : "float",
-        );
-      }
-    }
-    return undefined;
-  }
-
-  values(...names: readonly string[]): Value[] {
-    return tensorsOf(this.given(...names));
-  }
-
-  number(otherwise: number, ...names: readonly string[]): number {
-    const given = this.given(...names);
-    return typeof given === "number" ? given : otherwise;
-  }
-
-  flag(...names: readonly string[]): boolean {
-    return this.given(...names) === true;
-  }
-
-  /** Axes told as a number, a list, or nothing for all. */
-  axes(x: Value, ...names: readonly string[]): number[] {
-    const given = this.given(...names);
-    if (given === null || given === undefined) return range(0, x.rank);
-    const list = Array.isArray(given) ? given : [given];
-    return list.map((axis) => axisOf(this.call, Number(axis), x.rank));
-  }
-
-  numbers(...names: readonly string[]): number[] | undefined {
-    const given = this.given(...names);
-    if (typeof given === "number") return [given];
-    return Array.isArray(given) && given.every((item) => typeof item === "number")
-      ? (given as number[])
-      : undefined;
-  }
-}
-
-function shapeOfList(list: Given): number[] {
-  return Array.isArray(list) ? [list.length, ...shapeOfList(list[0])] : [];
-}
-
-interface Definition {
-  /** Names of the positional arguments. */
-  readonly positions: readonly string[];
-  readonly apply: (operation: Operation) => Result;
-}
-
-const X = [
-  "x",
-  "input",
-  "input_tensor",
-  "a",
-  "tensor",
-  "features",
-  "logits",
-  "value",
-  "values",
-  "inputs",
-];
+import { type Definition, Operation, typeOfName, X } from "./operation.js";
+import {
+  concatenate,
+  expandDims,
+  flip,
+  getItem,
+  pad,
+  repeat,
+  reshape,
+  split,
+  squeeze,
+  stack,
+  tile,
+  transpose,
+} from "./operations-moves.js";
+import { TENSORFLOW } from "./tensorflow-functions.js";
 
 const unary = (
   name: ElementwiseFunction,
@@ -165,13 +59,6 @@ const like = (number: number): Definition => ({
     return o.ops.fill(x.shape, [number], typeOfName(o.given("dtype")) ?? x.type);
   },
 });
-
-/** What the numbers of a dtype are. */
-function typeOfName(dtype: Given): ValueType | undefined {
-  if (typeof dtype !== "string") return undefined;
-  if (dtype === "bool") return "bool";
-  return /int/.test(dtype) ? "int" : "float";
-}
 
 function variance(o: Operation): Value {
   const x = o.value(...X);
@@ -244,85 +131,6 @@ function einsum(o: Operation): Value {
   return o.ops.contract(explicit, a, b);
 }
 
-function reshape(o: Operation): Value {
-  const x = o.value(...X);
-  const given = o.given("newshape", "shape");
-  const list = Array.isArray(given) ? given : [given];
-  const sizes = list.map((size, axis) => {
-    if (typeof size === "number") return size;
-    // An open size is kept where it stands.
-    if (size === null && axis === 0) return x.size(0);
-    throw o.call.layer.refused(
-      "unsupported",
-      "is reshaped to a size computed in the model; give the sizes as numbers",
-    );
-  });
-  const known = sizes.filter((size) => size !== -1).reduce((product, size) => product * size, 1);
-  const total = x.shape.reduce((product, size) => product * size, 1);
-  return o.ops.view(
-    x,
-    sizes.map((size) => (size === -1 ? total / known : size)),
-  );
-}
-
-function transpose(o: Operation): Value {
-  const x = o.value(...X);
-  const axes = o.numbers("axes", "perm") ?? range(0, x.rank).reverse();
-  return o.ops.transpose(
-    x,
-    axes.map((axis) => axisOf(o.call, axis, x.rank)),
-  );
-}
-
-function concatenate(o: Operation): Value {
-  const values = o.values("xs", "values");
-  const axis = axisOf(o.call, o.number(0, "axis"), values[0]?.rank ?? 1);
-  return o.ops.concat(values, axis);
-}
-
-function stack(o: Operation): Value {
-  const values = o.values("x", "values", "arrays");
-  const axis = o.number(0, "axis");
-  return o.ops.concat(
-    values.map((value) => o.ops.expandDims(value, axis)),
-    axis < 0 ? axis + (values[0]?.rank ?? 0) + 1 : axis,
-  );
-}
-
-function split(o: Operation): Result {
-  const x = o.value(...X);
-  const axis = axisOf(o.call, o.number(0, "axis"), x.rank);
-  const sections = o.given("indices_or_sections", "num_or_size_splits");
-  if (typeof sections === "number") return o.ops.split(x, axis, sections);
-  const list = (Array.isArray(sections) ? sections : []).map(Number);
-  const sizes = o.call.layer.className === "TFOpLambda";
-  const starts = sizes
-    ? list.map((_, k) => list.slice(0, k).reduce((a, b) => a + b, 0))
-    : [0, ...list];
-  return starts.map((start, k) =>
-    o.ops.slice(x, axis, start, starts[k + 1] ?? x.size(axis), `part_${k}`),
-  );
-}
-
-function squeeze(o: Operation): Value {
-  const x = o.value(...X);
-  const given = o.numbers("axis", "squeeze_dims");
-  const axes =
-    given?.map((axis) => axisOf(o.call, axis, x.rank)) ??
-    range(0, x.rank).filter((axis) => x.size(axis) === 1);
-  return o.ops.view(
-    x,
-    x.shape.filter((_, axis) => !axes.includes(axis)),
-    "squeeze",
-  );
-}
-
-function expandDims(o: Operation): Value {
-  const x = o.value(...X);
-  const axes = o.numbers("axis") ?? [0];
-  return axes.reduce((value, axis) => o.ops.expandDims(value, axis), x);
-}
-
 function clip(o: Operation): Value {
   const x = o.value(...X);
   const low = o.given("x_min", "clip_value_min", "min_value");
@@ -334,133 +142,6 @@ function clip(o: Operation): Value {
   return high === null || high === undefined
     ? raised
     : o.ops.binary("minimum", raised, o.value("x_max", "clip_value_max", "max_value"));
-}
-
-function repeat(o: Operation): Value {
-  const x = o.value(...X);
-  const times = o.number(1, "repeats", "n");
-  const given = o.given("axis");
-  const flat =
-    given === null || given === undefined ? o.ops.view(x, [x.shape.reduce((a, b) => a * b, 1)]) : x;
-  const axis = axisOf(o.call, typeof given === "number" ? given : 0, flat.rank);
-  return o.ops.take(
-    flat,
-    axis,
-    range(0, flat.size(axis) * times).map((k) => Math.floor(k / times)),
-    "repeat",
-  );
-}
-
-function tile(o: Operation): Value {
-  const x = o.value(...X);
-  const times = o.numbers("repeats", "multiples", "n") ?? [1];
-  const missing = Math.max(0, times.length - x.rank);
-  const wide = o.ops.view(x, [...new Array<number>(missing).fill(1), ...x.shape]);
-  const padded = [...new Array<number>(wide.rank - times.length).fill(1), ...times];
-  return padded.reduce((value, count, axis) => {
-    const size = value.size(axis);
-    return o.ops.take(
-      value,
-      axis,
-      range(0, size * count).map((k) => k % size),
-      "tile",
-    );
-  }, wide);
-}
-
-function pad(o: Operation): Value {
-  const x = o.value(...X);
-  const mode = o.given("mode") ?? "constant";
-  const given = o.given("pad_width", "paddings");
-  if (typeof mode !== "string" || mode.toLowerCase() !== "constant") {
-    throw o.call.layer.refused(
-      "unsupported",
-      `pads by ${JSON.stringify(mode)}; only constant borders are read`,
-    );
-  }
-  const pairs = Array.isArray(given) ? given : [given];
-  const all = pairs.length === 1 && x.rank > 1 ? new Array(x.rank).fill(pairs[0]) : pairs;
-  const amounts = all.map((pair: Given) =>
-    Array.isArray(pair) ? pair.map(Number) : [Number(pair), Number(pair)],
-  );
-  return o.ops.pad(
-    x,
-    amounts.map(([before = 0]) => before),
-    amounts.map(([, after = 0]) => after),
-    o.number(0, "constant_values"),
-  );
-}
-
-function flip(o: Operation): Value {
-  const x = o.value(...X);
-  return o.axes(x, "axis").reduce((value, axis) => o.ops.reverse(value, axis), x);
-}
-
-/** `x[a:b, 1, ..., None]` with fixed numbers. */
-function getItem(o: Operation): Value {
-  const x = o.value("x", "tensor", "input");
-  const given = o.given("key", "slice_spec") ?? o.call.args[1];
-  const keys = (Array.isArray(given) ? given : [given]) as Given[];
-  const consumed = keys.filter((key) => key !== null && !isEllipsis(key)).length;
-  let value = x;
-  let axis = 0;
-  const expanded = keys.some(isEllipsis) ? keys : [...keys, ELLIPSIS];
-  for (const key of expanded) {
-    if (isEllipsis(key)) {
-      axis += x.rank - consumed;
-    } else if (key === null) {
-      value = o.ops.expandDims(value, axis);
-      axis += 1;
-    } else if (typeof key === "number") {
-      const at = key < 0 ? key + value.size(axis) : key;
-      value = o.ops.squeeze(o.ops.slice(value, axis, at, at + 1), axis);
-    } else {
-      value = sliceAxis(o, value, axis, key);
-      axis += 1;
-    }
-  }
-  return value;
-}
-
-const ELLIPSIS: Given = { class_name: "__ellipsis__" };
-
-function isEllipsis(key: Given): boolean {
-  return (
-    isObject(key as Json) &&
-    ["__ellipsis__", "Ellipsis"].includes(String(own(key as JsonObject, "class_name") ?? ""))
-  );
-}
-
-function sliceAxis(o: Operation, value: Value, axis: number, key: Given): Value {
-  const object = isObject(key as Json) ? (key as JsonObject) : undefined;
-  const config = object === undefined ? undefined : own(object, "config");
-  const bounds = isObject(config) ? config : object;
-  if (bounds === undefined || value.rank <= axis) {
-    throw o.call.layer.refused(
-      "unsupported",
-      "takes elements by something other than fixed numbers; use slices",
-    );
-  }
-  const size = value.size(axis);
-  const number = (name: string): number | null => {
-    const found = own(bounds, name);
-    return typeof found === "number" ? found : null;
-  };
-  const step = number("step") ?? 1;
-  const clamp = (at: number | null, otherwise: number, low: number, high: number) => {
-    if (at === null) return otherwise;
-    return Math.min(high, Math.max(low, at < 0 ? at + size : at));
-  };
-  const indices: number[] = [];
-  if (step > 0) {
-    const end = clamp(number("stop"), size, 0, size);
-    for (let k = clamp(number("start"), 0, 0, size); k < end; k += step) indices.push(k);
-  } else {
-    const end = clamp(number("stop"), -1, -1, size - 1);
-    for (let k = clamp(number("start"), size - 1, -1, size - 1); k > end; k += step)
-      indices.push(k);
-  }
-  return o.ops.take(value, axis, indices, "slice");
 }
 
 const softmax: Definition = {
@@ -670,96 +351,6 @@ const OPERATIONS: Readonly<Record<string, Definition>> = {
 };
 
 const GELU = { linear: Math.sqrt(2 / Math.PI), cubic: Math.sqrt(2 / Math.PI) * 0.044715 };
-
-/** TensorFlow's functions under the names of Keras 3's operations. */
-const TENSORFLOW: Readonly<Record<string, string>> = {
-  "math.add": "Add",
-  "__operators__.add": "Add",
-  "math.subtract": "Subtract",
-  "math.multiply": "Multiply",
-  "math.divide": "Divide",
-  "math.truediv": "Divide",
-  "math.floordiv": "FloorDivide",
-  "math.floormod": "Mod",
-  "math.pow": "Power",
-  "math.maximum": "Maximum",
-  "math.minimum": "Minimum",
-  "math.equal": "Equal",
-  "math.not_equal": "NotEqual",
-  "math.less": "Less",
-  "math.less_equal": "LessEqual",
-  "math.greater": "Greater",
-  "math.greater_equal": "GreaterEqual",
-  "math.logical_and": "LogicalAnd",
-  "math.logical_or": "LogicalOr",
-  "math.logical_not": "LogicalNot",
-  "math.abs": "Abs",
-  "math.negative": "Negative",
-  "math.exp": "Exp",
-  "math.log": "Log",
-  "math.log1p": "Log1p",
-  "math.sqrt": "Sqrt",
-  "math.rsqrt": "Rsqrt",
-  "math.square": "Square",
-  "math.sign": "Sign",
-  "math.floor": "Floor",
-  "math.ceil": "Ceil",
-  "math.sin": "Sin",
-  "math.cos": "Cos",
-  "math.erf": "Erf",
-  "math.tanh": "Tanh",
-  "math.sigmoid": "Sigmoid",
-  "math.softplus": "Softplus",
-  "math.reduce_mean": "Mean",
-  "math.reduce_sum": "Sum",
-  "math.reduce_max": "Max",
-  "math.reduce_min": "Min",
-  "math.reduce_prod": "Prod",
-  "math.reduce_any": "Any",
-  "math.reduce_all": "All",
-  "math.reduce_std": "Std",
-  "math.reduce_variance": "Var",
-  "math.l2_normalize": "Normalize",
-  "linalg.matmul": "Matmul",
-  "linalg.l2_normalize": "Normalize",
-  "nn.relu": "Relu",
-  "nn.relu6": "Relu6",
-  "nn.leaky_relu": "LeakyRelu",
-  "nn.elu": "Elu",
-  "nn.selu": "Selu",
-  "nn.silu": "Silu",
-  "nn.softmax": "Softmax",
-  "nn.log_softmax": "LogSoftmax",
-  "nn.sigmoid": "Sigmoid",
-  "nn.tanh": "Tanh",
-  "nn.softplus": "Softplus",
-  "nn.softsign": "Softsign",
-  "nn.l2_normalize": "Normalize",
-  "compat.v1.transpose": "Transpose",
-  transpose: "Transpose",
-  reshape: "Reshape",
-  concat: "Concatenate",
-  stack: "Stack",
-  split: "Split",
-  squeeze: "Squeeze",
-  "compat.v1.squeeze": "Squeeze",
-  expand_dims: "ExpandDims",
-  cast: "Cast",
-  clip_by_value: "Clip",
-  where: "Where",
-  tile: "Tile",
-  repeat: "Repeat",
-  reverse: "Flip",
-  "compat.v1.pad": "Pad",
-  pad: "Pad",
-  zeros_like: "ZerosLike",
-  ones_like: "OnesLike",
-  "compat.v1.zeros_like": "ZerosLike",
-  "compat.v1.ones_like": "OnesLike",
-  stop_gradient: "StopGradient",
-  identity: "Copy",
-  "__operators__.getitem": "GetItem",
-};
 
 /** Keras 3's operation of a class name, or undefined. */
 export function operationDefinition(className: string): LayerDefinition | undefined {
