@@ -6,7 +6,7 @@ import type {
 import { range } from "../ops.js";
 import type { Value } from "../value.js";
 import { applyActivation, glu, logSoftmax } from "./activations.js";
-import { axisOf, type Call, type LayerDefinition, type Result } from "./call.js";
+import { axisOf, type Call, type LayerDefinition, type Result, tensorsOf } from "./call.js";
 import { letters } from "./core.js";
 import { moments, unitLength } from "./normalization.js";
 import { type Definition, Operation, typeOfName, X } from "./operation.js";
