@@ -80,6 +80,17 @@ const write = (name: string, content: string | Uint8Array) => {
   writeFileSync(path, content);
   return path;
 };
+const npy = (
+  name: string,
+  descr: string,
+  shape: readonly number[],
+  data: Float32Array | BigInt64Array,
+) => {
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+  const header = Buffer.from(`${text.padEnd(117)}\n`, "latin1");
+  const start = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0]);
+  return write(name, Buffer.concat([start, header, Buffer.from(data.buffer)]));
+};
 const run = (options: Partial<LayerByLayerOptions> = {}) =>
   layerByLayer({ model: "test/checks/ports/keras-conv.ts", original, ...options });
 
@@ -210,6 +221,35 @@ describe("inputs of a Keras model", () => {
     ["an axis nobody has", { shape: "seq=3" }, /has no such axis or input/],
   ])("refuses %s", async (_, options, message) => {
     await expect(run({ original: path, ...port, ...options })).rejects.toThrow(message);
+  });
+
+  it("hands whole numbers to the port as int32, made from the rows that the model has", async () => {
+    const result = await run({ original: path, ...port });
+    expect(result.verdict).toBe("same");
+    expect(result.inputShapes).toEqual({ ids: [2, 5], offset: [2, 5, 4] });
+    expect(result.taps.find(({ id }) => id === "words")?.shape).toEqual([2, 5, 4]);
+  });
+
+  it.each<[string, () => string]>([
+    ["a range", () => "ids=ids:0..6"],
+    [
+      "a .npy of int64",
+      () =>
+        `ids=${npy("ids.npy", "<i8", [2, 5], BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n, 6n, 0n, 1n, 2n]))}`,
+    ],
+  ])("reads them from %s, and names a table row that is wrong", async (_, input) => {
+    const options = { original: path, ...port, inputs: [input(), "offset=random:4"] };
+    expect((await run(options)).verdict).toBe("same");
+    process.env["DIFFTEST_TEST_MISTAKE"] = "row";
+    const result = await run(options);
+    expect(result.faults.map(({ place }) => place)).toEqual(["words"]);
+  });
+
+  it("refuses fractions where the model takes whole numbers", async () => {
+    const floats = npy("floats.npy", "<f4", [2, 5], new Float32Array(10));
+    await expect(run({ original: path, ...port, inputs: [`ids=${floats}`] })).rejects.toThrow(
+      /float32 values, expected int32 or int64/,
+    );
   });
 
   it("gives an image to the model as keras.applications would, and asks how when nothing says so", async () => {

@@ -14,7 +14,8 @@ export type ImageAxes = readonly [height: number, width: number];
 
 /**
  * Shapes of a model's inputs: what its file says, with `--shape`, `--batch` and `--size` where it says
- * nothing. The first axis is the batch; others have names only where the file gives them.
+ * nothing. The first axis is the batch: given for one whole input, it holds for the others. Other axes
+ * have names only where the file gives them.
  *
  * @param imageAxes - where an image of that input has its height and width, for `--size`
  * @throws {InputError} naming the axis that is open, or the size that does not fit
@@ -26,9 +27,26 @@ export function inputShapes(
   imageAxes: (input: DeclaredInput) => ImageAxes | null,
 ): Record<string, readonly number[]> {
   refuseUnknownNames(file, declared, options.shape);
+  const batch = options.batchGiven
+    ? options.batch
+    : (batchOfWholes(declared, options.shape) ?? options.batch);
   return Object.fromEntries(
-    declared.map((input) => [input.name, shapeOf(file, input, options, imageAxes(input))]),
+    declared.map((input) => [
+      input.name,
+      shapeOf(file, input, { ...options, batch }, imageAxes(input)),
+    ]),
   );
+}
+
+/** The batch that whole shapes given for inputs with an open first axis agree on. */
+function batchOfWholes(
+  declared: readonly DeclaredInput[],
+  given: ReadonlyMap<string, readonly number[]>,
+): number | undefined {
+  const first = declared
+    .filter(({ shape }) => shape === null || typeof shape[0] !== "number")
+    .flatMap(({ name }) => given.get(name)?.slice(0, 1) ?? []);
+  return new Set(first).size === 1 ? first[0] : undefined;
 }
 
 function shapeOf(

@@ -40,7 +40,6 @@ async function openKeras({ path, name, model, options }: OpenRequest): Promise<O
   const layouts = storedLayouts(built);
   const architecture: Architecture = {
     ...built,
-    inputs: built.inputs,
     layout: "nhwc",
     weights: withLayouts(built.weights, layouts),
   };

@@ -65,7 +65,7 @@ export function architectureFromKeras(
   return {
     architecture: {
       name,
-      inputs: inputs.map(({ inputName, shape }) => ({ name: inputName ?? "", shape })),
+      inputs: inputs.map(({ inputName, shape, type }) => ({ name: inputName ?? "", shape, type })),
       layers,
       operations,
       outputs: outputs.map(idOf),

@@ -1,4 +1,9 @@
-import { definePort, type PlainTensor, type PortWeights, type Tap } from "../../../src/index.js";
+import {
+  definePort,
+  type PlainTensor,
+  type PortWeights,
+  type Tap,
+} from "../../../src/port/port.js";
 
 /** Layout to compute in, and a mistake to make: told through the environment, which a thread inherits. */
 const layout = process.env["DIFFTEST_TEST_LAYOUT"] === "nchw" ? "nchw" : "nhwc";
