@@ -6,14 +6,19 @@
  * With --reference the cases run live in that library instead, and must give what was recorded from it.
  * Without a folder the small part that lies in `goldens/darknet-conformance`. Exit status 0: none failed and
  * something passed; 1: a case failed; 2: no such folder, or not a suite.
+ *
+ * It runs compiled, in `dist-conformance`: a suite starts a thread for each HDF5 file, and in each the TypeScript
+ * loader would cost several times what reading the file does.
  */
 import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { runLive } from "../src/conformance/darknet/live/live-suite.js";
+import type { runSuite as RunSuite } from "../src/conformance/run-suite.js";
 import type { CaseResult } from "../src/conformance/suite.js";
-import { SUITES } from "../src/conformance/suites.js";
-import { runnerCommand } from "../src/references/runner/installed.js";
-import { RunnerClient } from "../src/references/runner/runner-client.js";
+import { compile, isCurrent } from "./compile.js";
+
+const PROJECT = "tsconfig.conformance.json";
+const FOLDER = "dist-conformance";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -28,17 +33,13 @@ async function main(
   reference: string | undefined,
 ): Promise<number> {
   if (!existsSync(folder)) return usage(`${folder}: there is no such folder`);
-  const suite = SUITES.find(({ claims }) => claims(folder));
-  if (suite === undefined)
-    return usage(
-      `${folder}: no suite is known by its cases; known: ${SUITES.map(({ id }) => id).join(", ")}`,
-    );
+  const run = (await compiled())(folder, {
+    ...(only === undefined ? {} : { only }),
+    ...(reference === undefined ? {} : { reference }),
+  });
+  if ("known" in run)
+    return usage(`${folder}: no suite is known by its cases; known: ${run.known.join(", ")}`);
   const results: CaseResult[] = [];
-  const options = only === undefined ? {} : { only };
-  const run =
-    reference === undefined
-      ? suite.run(folder, options)
-      : runLive(folder, options, () => RunnerClient.start(runnerCommand(reference)));
   for await (const result of run) {
     results.push(result);
     if (result.status === "failed")
@@ -51,6 +52,13 @@ async function main(
     `${count("passed")} passed, ${count("failed")} failed, ${count("not covered")} not covered`,
   );
   return count("failed") === 0 && count("passed") > 0 ? 0 : 1;
+}
+
+async function compiled(): Promise<typeof RunSuite> {
+  const entry = `${FOLDER}/conformance/run-suite.js`;
+  if (!isCurrent(entry, ["tsconfig.build.json", PROJECT])) compile(PROJECT, FOLDER);
+  const module = (await import(pathToFileURL(entry).href)) as { runSuite: typeof RunSuite };
+  return module.runSuite;
 }
 
 function summarize(results: readonly CaseResult[]): void {
