@@ -43,6 +43,24 @@ export function distance(
   return worst;
 }
 
+/**
+ * How far the libraries themselves are apart in a tap, where rounding alone can explain it: then they follow the same
+ * rule, and no one is exact. 0 where their answers differ by more than rounding, which is a difference of rules.
+ *
+ * @param bounds - how far right answers may lie apart, element by element
+ */
+export function roundingApart(
+  { disagrees }: KerasManifest,
+  tap: string,
+  bounds: Float32Array | undefined,
+): number {
+  const widest = bounds?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
+  const apart = disagrees.flatMap(({ differs = [] }) =>
+    differs.filter(({ tap: name }) => name === tap).map(({ maxAbs }) => maxAbs),
+  );
+  return Math.max(0, ...apart.filter((distance) => distance <= widest));
+}
+
 /** Values of any recorded dtype as float64. */
 export function numbersOf(tensor: AnyTensor): Float64Array {
   return tensor.dtype === "int64"

@@ -9,7 +9,11 @@ export interface KerasManifest {
   readonly title: string;
   readonly oracle: { readonly name: string };
   readonly alsoAgrees: readonly AlsoAgrees[];
-  readonly disagrees: readonly { readonly oracle: string; readonly file?: string }[];
+  readonly disagrees: readonly {
+    readonly oracle: string;
+    readonly file?: string;
+    readonly differs?: readonly { readonly tap: string; readonly maxAbs: number }[];
+  }[];
   readonly seed?: number;
   readonly inputs?: readonly ManifestInput[];
   readonly taps: readonly ManifestTap[];

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { distance } from "../../../src/conformance/keras/agreement.js";
+import { distance, roundingApart } from "../../../src/conformance/keras/agreement.js";
 import {
   fmix32,
   formulaWeights,
@@ -54,6 +54,24 @@ describe("agreement", () => {
     expect(distance([Number.NaN], [1], rule)).toBe(Number.POSITIVE_INFINITY);
     expect(distance([1], [Number.POSITIVE_INFINITY], rule)).toBe(Number.POSITIVE_INFINITY);
     expect(distance([1, 2], [1], rule)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("libraries that are apart by rounding", () => {
+  const disagrees = [
+    { oracle: "keras3-torch", differs: [{ tap: "layer", maxAbs: 0.05 }] },
+    { oracle: "keras2", differs: [{ tap: "layer", maxAbs: 0.3 }] },
+  ];
+  const manifest = { disagrees } as unknown as Parameters<typeof roundingApart>[0];
+
+  it("allow their distance where the layer's own rounding is as large", () => {
+    expect(roundingApart(manifest, "layer", Float32Array.of(0.01, 0.2))).toBe(0.05);
+  });
+
+  it("allow nothing where they follow other rules, in other taps, or without bounds", () => {
+    expect(roundingApart(manifest, "layer", Float32Array.of(1e-6, 2e-6))).toBe(0);
+    expect(roundingApart(manifest, "other", Float32Array.of(1))).toBe(0);
+    expect(roundingApart(manifest, "layer", undefined)).toBe(0);
   });
 });
 
