@@ -2,7 +2,7 @@
  * Measures how exactly right ports compute, on this machine: the numbers of
  * `src/runtime/function-errors.ts` and of `docs/tolerance.md`.
  *
- *     npx tsx scripts/measure-rounding.ts functions [reference|plain|wasm|cpu|node …]
+ *     npx tsx scripts/measure-rounding.ts functions [reference|operators|plain|wasm|cpu|node …]
  *     npx tsx scripts/measure-rounding.ts convolutions [wasm|cpu|node|node-onednn|node-bfloat16|plain …]
  *     npx tsx scripts/measure-rounding.ts steps [wasm|cpu|node|node-onednn|node-bfloat16 …]
  *
@@ -18,7 +18,7 @@ import { stepReport } from "./rounding/steps.js";
 const PARTS: Readonly<
   Record<string, { readonly print: (who: string) => Promise<string>; readonly usual: string[] }>
 > = {
-  functions: { print: functionErrors, usual: ["reference", "plain", "wasm", "cpu"] },
+  functions: { print: functionErrors, usual: ["reference", "operators", "plain", "wasm", "cpu"] },
   convolutions: { print: convolutionReport, usual: ["wasm", "cpu", "plain"] },
   steps: { print: stepReport, usual: ["wasm", "cpu"] },
 };

@@ -23,6 +23,6 @@ export function functionErrorFor(who: string): ReturnType<typeof functionErrorOf
   return functionErrorOf(baseOf(who));
 }
 
-function baseOf(who: string): Exclude<Computer, "reference"> {
-  return who.split("-")[0] as Exclude<Computer, "reference">;
+function baseOf(who: string): Exclude<Computer, "reference" | "operators"> {
+  return who.split("-")[0] as Exclude<Computer, "reference" | "operators">;
 }

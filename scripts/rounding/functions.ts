@@ -3,8 +3,10 @@ import ort from "onnxruntime-node";
 import type { Architecture } from "../../src/architecture/architecture.js";
 import type { ActivationFunction } from "../../src/architecture/attributes.js";
 import { lower } from "../../src/lower/lower.js";
+import { serializeGraph } from "../../src/lower/serialize-graph.js";
 import { ACTIVATIONS } from "../../src/operators/activation-functions.js";
 import { UNIT_ROUNDOFF } from "../../src/operators/family.js";
+import { GraphBuilder } from "../../src/operators/graph.js";
 import { loadBackend } from "../../src/runtime/backend.js";
 import { errorOf, roundedUp } from "./statistics.js";
 
@@ -96,6 +98,46 @@ async function reference(name: string, x: Float32Array): Promise<Float32Array> {
   return (result["out"] as ort.Tensor).data as Float32Array;
 }
 
+type Nodes = (graph: GraphBuilder, x: string) => string;
+
+/** ONNX Runtime's own operators, as a model in that format has them. */
+const OPERATORS: Readonly<Record<string, readonly Nodes[]>> = {
+  exp: [(graph, x) => graph.node("Exp", [x])],
+  tanh: [(graph, x) => graph.node("Tanh", [x])],
+  logistic: [(graph, x) => graph.node("Sigmoid", [x])],
+  softplus: [(graph, x) => graph.node("Softplus", [x])],
+  mish: [(graph, x) => graph.node("Mul", [x, graph.node("Tanh", [graph.node("Softplus", [x])])])],
+  swish: [(graph, x) => graph.node("Mul", [x, graph.node("Sigmoid", [x])])],
+  gelu: [
+    (graph, x) => {
+      const cube = graph.node("Mul", [graph.node("Mul", [x, x]), x]);
+      const inner = graph.node("Add", [
+        graph.node("Mul", [x, graph.float(0.797885)]),
+        graph.node("Mul", [cube, graph.float(0.035677)]),
+      ]);
+      const gate = graph.node("Add", [graph.node("Tanh", [inner]), graph.float(1)]);
+      return graph.node("Mul", [graph.node("Mul", [x, graph.float(0.5)]), gate]);
+    },
+  ],
+  elu: [(graph, x) => graph.node("Elu", [x])],
+  selu: [(graph, x) => graph.node("Selu", [x])],
+};
+
+async function operators(name: string, x: Float32Array): Promise<Float32Array[]> {
+  const results: Float32Array[] = [];
+  for (const form of OPERATORS[name] ?? []) {
+    const graph = new GraphBuilder();
+    const value = { name: form(graph, "x"), shape: [x.length] };
+    const model = serializeGraph(graph, [{ name: "x", shape: [x.length] }], [value], []);
+    const session = await ort.InferenceSession.create(model, {
+      graphOptimizationLevel: "disabled",
+    });
+    const result = await session.run({ x: new ort.Tensor("float32", x, [x.length]) });
+    results.push((result[value.name] as ort.Tensor).data as Float32Array);
+  }
+  return results;
+}
+
 /** A port's own loop: Math in float64, rounded once a step. */
 function plain(name: string, x: Float32Array): Float32Array {
   const f = Math.fround;
@@ -121,12 +163,13 @@ function plain(name: string, x: Float32Array): Float32Array {
  */
 export async function functionErrors(who: string): Promise<string> {
   const x = points();
-  if (who !== "reference" && who !== "plain") await loadBackend(who as "wasm");
+  if (!["reference", "operators", "plain"].includes(who)) await loadBackend(who as "wasm");
   const rows: string[] = [];
   for (const name of Object.keys(FORMS)) {
     const exact = truth(name, x);
     const results: ArrayLike<number>[] = [];
     if (who === "reference") results.push(await reference(name, x));
+    else if (who === "operators") results.push(...(await operators(name, x)));
     else if (who === "plain") results.push(plain(name, x));
     else
       for (const form of FORMS[name] ?? [])

@@ -54,6 +54,8 @@ export interface ArchitectureInput {
   readonly shape: readonly number[];
   /** Default `float`. */
   readonly type?: InputType;
+  /** Order of the axes of this input where it is not {@link Architecture.layout}. */
+  readonly layout?: Layout;
 }
 
 /** What the original's files describe, nothing implicit. */

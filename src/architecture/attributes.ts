@@ -151,6 +151,12 @@ export interface AttributesByKind {
   readonly "farm-hash": { readonly bins: number };
   /** Remainder of TensorFlow's hash of several whole numbers. */
   readonly "cross-hash": { readonly bins: number };
+  /** An operator that is none of these kinds: only a run of the original itself tells its values. `exact`: it rounds nothing. */
+  readonly opaque: {
+    readonly operator: string;
+    readonly shape: readonly number[];
+    readonly exact: boolean;
+  };
 }
 
 /** Name of an operation; each has one file under `operators/`. */

@@ -4,11 +4,16 @@ import { between, type Judgement, judge } from "../localize/judge.js";
 import type { PortRun } from "../record/port-thread.js";
 import type { TapRecord } from "../record/recorder.js";
 import type { PlannedTap } from "../references/tap-plan.js";
-import { functionErrorOf } from "../runtime/function-errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
-import type { Fault, TapResult } from "./result.js";
-import { boundOfTap, type Recorded, type Session, valueOfTap } from "./session.js";
+import type { Fault, Sensitivity, TapResult } from "./result.js";
+import {
+  boundOfTap,
+  functionErrorsOf,
+  type Recorded,
+  type Session,
+  valueOfTap,
+} from "./session.js";
 import { byId, format, shapeNote } from "./tap-records.js";
 import { type Decision, notExercised, sensitivityOf, tapResult } from "./tap-verdict.js";
 import { weightsOf } from "./weight-faults.js";
@@ -83,6 +88,8 @@ async function decide(
       sensitivity,
     };
   }
+  const unknown = unknownStep(session, recorded, operation, plan);
+  if (unknown !== null) return unknownDecision(unknown, plan, operation, compared, sensitivity);
   if (compared.suspicious) {
     const judgement = await judgeTap(session, recorded, operation, plan, record);
     return {
@@ -98,6 +105,41 @@ async function decide(
   if (unseen !== undefined)
     return { verdict: "not-exercised", basis, notes: [unseen], sensitivity };
   return { verdict: "same", basis, notes: indistinguishable(sensitivity), sensitivity };
+}
+
+/** The operator between a tap and those before it whose arithmetic is not known; `null` where all of them are. */
+function unknownStep(
+  session: Session,
+  recorded: Recorded,
+  operation: Operation,
+  plan: PlannedTap,
+): string | null {
+  const { architecture } = session.original;
+  const steps = new Set(between(architecture, operation, knownBefore(session, recorded, plan)));
+  for (const { id, kind, attributes } of architecture.operations) {
+    if (kind === "opaque" && steps.has(id)) return (attributes as { operator: string }).operator;
+  }
+  return null;
+}
+
+/** Without a definition in float64 there is no judge: what is measured, or equality, decides. */
+function unknownDecision(
+  operator: string,
+  { boundOffset }: PlannedTap,
+  operation: Operation,
+  compared: NonNullable<TapRecord["compared"]>,
+  sensitivity: Sensitivity | null,
+): IsolatedDecision {
+  const exact = boundOffset === undefined;
+  const over = exact ? compared.metrics.maxAbs > 0 : compared.metrics.overBound > 0;
+  const how = exact
+    ? `${operator} rounds nothing: its values must be equal`
+    : `the tolerance is a measured noise floor: nothing is known of the arithmetic of ${operator}`;
+  const common = { basis: exact ? ("exact" as const) : ("noise" as const), sensitivity };
+  if (over) return { ...common, verdict: "differs", notes: [how] };
+  const unseen = notExercised(operation, compared);
+  if (unseen !== undefined) return { ...common, verdict: "not-exercised", notes: [unseen] };
+  return { ...common, verdict: "same", notes: exact ? [] : [how] };
 }
 
 /** Mistakes people make that this tap could not have shown: epsilon of another framework, say. */
@@ -120,6 +162,7 @@ async function causeOf(
   budget: CauseBudget,
 ): Promise<string | null> {
   if ((verdict !== "differs" && verdict !== "non-finite") || record.values === null) return null;
+  if (unknownStep(session, recorded, operation, plan) !== null) return null;
   const known = knownBefore(session, recorded, plan);
   const wrong = wrongWeights(
     session,
@@ -174,7 +217,6 @@ async function judgeTap(
 ): Promise<Judgement> {
   const { architecture } = session.original;
   const known = knownBefore(session, recorded, plan);
-  const backend = session.facts.runtime === "plain" ? "plain" : session.resolved.backend;
   return await judge(session.reference, {
     architecture,
     operation,
@@ -185,7 +227,7 @@ async function judgeTap(
     trigger: boundOfTap(session, plan),
     comparison: record.compared as NonNullable<TapRecord["compared"]>,
     weight: (name) => session.weights.store.read(name).data,
-    functionError: functionErrorOf(backend),
+    functionError: functionErrorsOf(session),
   });
 }
 

@@ -6,19 +6,18 @@ import type { PortJob } from "../record/port-messages.js";
 import { type PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
-import { type PreparedTaps, prepareTaps } from "../references/onnxruntime/prepare-taps.js";
+import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import { TapStates } from "../references/tap-plan.js";
 import { prepareBackend } from "../runtime/backend.js";
-import { functionErrorOf } from "../runtime/function-errors.js";
 import { MemoryWatch } from "../runtime/memory.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { assembleResult } from "./assemble-result.js";
 import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { openOriginal } from "./original.js";
-import type { OpenedWeights, Original } from "./originals/original.js";
+import type { OpenedWeights, Original, OriginalRun } from "./originals/original.js";
 import type { LayerByLayerResult } from "./result.js";
-import { layoutOf, type Recorded, type Session } from "./session.js";
+import { functionErrorsOf, layoutOf, type Recorded, type Session } from "./session.js";
 import { inDialect, openTraces, playReference } from "./session-references.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
@@ -102,7 +101,12 @@ class LayerByLayerCheck {
     this.#starting = OnnxRuntimeProcess.start(weights.store.description);
     this.#process = await this.#starting;
     const facts = await (this.#threads[0] as PortThread).facts;
-    const architecture = partOf(original, weights);
+    const { architecture, reference, warnings } = await this.#reference(
+      original,
+      weights,
+      input.tensors,
+      this.#process,
+    );
     const traces = await this.#timed("reference", () =>
       openTraces({ ...original, architecture }, weights, input.tensors, resolved, this.#options),
     );
@@ -110,15 +114,30 @@ class LayerByLayerCheck {
     return {
       options: this.#options,
       resolved,
-      original: { ...original, architecture },
+      original: { ...original, architecture, warnings: [...original.warnings, ...warnings] },
       weights,
       input,
       process: this.#process,
-      reference: new EmbeddedReference(this.#process, architecture),
+      reference,
       traces,
       facts,
-      fullLayers: original.architecture.layers.map(({ id }) => id),
+      fullLayers: (original.run === undefined ? original.architecture : architecture).layers.map(
+        ({ id }) => id,
+      ),
     };
+  }
+
+  /** The embedded reference: the original lowered, or run as it is. */
+  async #reference(
+    original: Original,
+    weights: OpenedWeights,
+    inputs: ReadonlyMap<string, Tensor>,
+    process: OnnxRuntimeProcess,
+  ): Promise<OriginalRun> {
+    const { run } = original;
+    if (run !== undefined) return await this.#timed("reference", () => run(process, inputs));
+    const architecture = partOf(original, weights);
+    return { architecture, reference: new EmbeddedReference(process, architecture), warnings: [] };
   }
 
   /** Runs the port in all modes; once more where its taps turn out to be others than one a layer. */
@@ -156,14 +175,13 @@ class LayerByLayerCheck {
     const { architecture } = session.original;
     const { resolved, facts } = session;
     const prepared = await this.#timed("lower", () =>
-      prepareTaps({
-        architecture,
+      session.reference.prepare({
         taps,
         cut: new Set([...taps, ...architecture.inputs.map(({ name }) => name)]),
         layout: facts.layout,
         functionError:
           resolved.tolerance.kind === "bound" && resolved.mode !== "cumulative"
-            ? functionErrorOf(facts.runtime === "tfjs" ? resolved.backend : "plain")
+            ? functionErrorsOf(session)
             : null,
         scratch: session.process.scratch,
         negativeSide: hasNegativeSide,
@@ -218,9 +236,9 @@ class LayerByLayerCheck {
       plan: prepared.plan,
       states: states.buffer,
       scratchFd: session.process.scratch.fd,
-      inputs: original.architecture.inputs.map(({ name, type = "float" }) => {
+      inputs: original.architecture.inputs.map(({ name, type = "float", layout }) => {
         const { shape, data } = input.tensors.get(name) as Tensor;
-        return { name, shape, data, type };
+        return { name, shape, data, type, layout: layout ?? layoutOf(session) };
       }),
       originalLayout: layoutOf(session),
       images: input.images,

@@ -2,13 +2,12 @@ import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import { RunnerClient } from "../references/runner/runner-client.js";
 import { TraceReference } from "../references/trace-reference.js";
-import { functionErrorOf } from "../runtime/function-errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
 import { originalPathOf } from "./original.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
 import { EMBEDDED, type OpenedTrace, openTrace } from "./reference-traces.js";
-import type { Session } from "./session.js";
+import { functionErrorsOf, type Session } from "./session.js";
 
 /**
  * Unless the caller says whose rules hold, those of the library that was asked for do.
@@ -61,13 +60,12 @@ export async function playReference(
   prepared: PreparedTaps,
   onReady: (index: number) => void,
 ): Promise<void> {
-  const { resolved, facts, reference, input } = session;
+  const { resolved, reference, input } = session;
   const trace = session.traces.find(({ name }) => name === resolved.references[0]);
   if (trace === undefined) {
     await reference.record(prepared, input.tensors, onReady);
     return;
   }
   const steps = new TraceReference(trace, reference, session.original.architecture, input.tensors);
-  const functionError = functionErrorOf(facts.runtime === "tfjs" ? resolved.backend : "plain");
-  await steps.record(prepared, session.process.scratch, functionError, onReady);
+  await steps.record(prepared, session.process.scratch, functionErrorsOf(session), onReady);
 }

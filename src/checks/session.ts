@@ -2,10 +2,14 @@ import type { TapAlignment } from "../align/align-taps.js";
 import type { ModelInputs } from "../inputs/model-inputs.js";
 import type { PortFacts } from "../record/port-messages.js";
 import type { PortRun } from "../record/port-thread.js";
-import type { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
+import type {
+  EmbeddedReference,
+  FunctionErrors,
+} from "../references/onnxruntime/embedded-reference.js";
 import type { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import type { PlannedTap } from "../references/tap-plan.js";
+import { functionErrorOf } from "../runtime/function-errors.js";
 import { readExactly } from "../runtime/scratch-file.js";
 import { convertLayout, type Layout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
@@ -35,6 +39,12 @@ export interface Recorded {
   readonly alignment: TapAlignment;
   readonly isolated: PortRun | null;
   readonly cumulative: PortRun | null;
+}
+
+/** Error of transcendentals, port and reference together. */
+export function functionErrorsOf({ reference, facts, resolved }: Session): FunctionErrors {
+  const port = facts.runtime === "tfjs" ? resolved.backend : "plain";
+  return reference.functionError(functionErrorOf(port));
 }
 
 /** Layout of the original's rank-4 values. */

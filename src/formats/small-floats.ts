@@ -14,6 +14,28 @@ export function float32FromHalf(bits: Uint16Array): Float32Array {
   return result;
 }
 
+/** The IEEE 754 binary16 bits nearest to each number, ties to even; beyond the largest half: infinity. */
+export function halfFromFloat32(values: Float32Array): Uint16Array {
+  return Uint16Array.from(values, halfBits);
+}
+
+function halfBits(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (size >= 65_520) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const steps = nearestEven(size * 2 ** (10 - exponent));
+  // A number below 2^-14 has no leading one: its steps are its bits. A carry moves into the exponent by itself.
+  return sign | (steps < 1024 ? steps : ((exponent + 15) << 10) + (steps - 1024));
+}
+
+function nearestEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+}
+
 /** bfloat16 bits, the upper half of a float32, to float32; NaN payloads are kept. */
 export function float32FromBfloat16(bits: Uint16Array): Float32Array {
   const words = new Uint32Array(bits.length);

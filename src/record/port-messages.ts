@@ -46,6 +46,8 @@ export interface PortJobInput {
   readonly data: Float32Array;
   /** What the numbers mean: the port gets int32 or bool tensors for others than `float`. */
   readonly type: InputType;
+  /** Order of its axes, where it has four. */
+  readonly layout: Layout;
 }
 
 /** What the port's module says about itself, and what it did with the weights. */

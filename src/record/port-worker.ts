@@ -125,7 +125,7 @@ async function inputsOf(port: LoadedPort, job: PortJob): Promise<Record<string, 
     job.inputs.map((input, k) => {
       const fits = k === 0 && own !== undefined && `${own.shape}` === `${input.shape}`;
       const data = job.mode !== "isolated" && fits ? own.values : input.data;
-      const given = convertLayout(tensor(input.shape, data), job.originalLayout, port.layout);
+      const given = convertLayout(tensor(input.shape, data), input.layout, port.layout);
       return [names[k], tensorFor(port.runtime, given.data, given.shape, input.type)];
     }),
   );
@@ -148,14 +148,15 @@ function inputNames(port: LoadedPort, { inputs }: PortJob): string[] {
 /** What the port's preprocessing makes of the images, in the original's layout, one after the other along the batch. */
 async function preprocessed(
   port: LoadedPort,
-  { images, context, originalLayout }: PortJob,
+  { images, context, inputs, originalLayout }: PortJob,
 ): Promise<Omit<PipelineRecord, "expectedShape"> | undefined> {
   if (port.preprocess === undefined || images === null) return undefined;
   const parts: { shape: readonly number[]; data: Float32Array }[] = [];
   for (const image of images) {
     const made = valuesOf(await port.preprocess(image, context), "preprocess");
     const batched = made.shape.length === 3 ? [1, ...made.shape] : made.shape;
-    parts.push(convertLayout(tensor(batched, made.data), port.layout, originalLayout));
+    const layout = inputs[0]?.layout ?? originalLayout;
+    parts.push(convertLayout(tensor(batched, made.data), port.layout, layout));
   }
   const first = parts[0] as { shape: readonly number[] };
   const values = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));

@@ -47,18 +47,13 @@ export function bindNamedTensors(named: NamedTensors, architecture: Architecture
   });
   const left = tensors.filter((tensor) => !used.has(tensor)).map(({ name }) => name);
   if (missing.length > 0 || left.length > 0) throw unmatched(file.name, missing, left);
-  return { description: copied(pairs, file.name), warnings: foreignWarnings(named) };
+  return { description: copiedTensors(pairs, file.name), warnings: foreignWarnings(named) };
 }
 
 function weightsOf({ file, roleOf: kind }: NamedTensors): StoredTensor[] {
   return file.tensors.filter(
     ({ name, dtype }) => kind(name).kind === "weight" && dtype !== "string",
   );
-}
-
-/** What the last word of a name says. */
-function _roleOf(name: string): string {
-  return name.replace(VALUE_SUFFIX, "").split(/[/.]/).at(-1) ?? name;
 }
 
 const VALUE_SUFFIX = /\/\.ATTRIBUTES\/VARIABLE_VALUE$/;
@@ -91,8 +86,8 @@ function foreignWarnings({ file, roleOf: kind }: NamedTensors): string[] {
   ];
 }
 
-/** Values one after the other in shared memory, widened to float32. */
-function copied(
+/** Tensors as weights: values one after the other in shared memory, widened to float32. */
+export function copiedTensors(
   pairs: readonly { readonly spec: WeightSpec; readonly tensor: StoredTensor }[],
   source: string,
 ): WeightStoreDescription {

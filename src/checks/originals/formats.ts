@@ -2,11 +2,12 @@ import { InputError } from "../../errors.js";
 import { openSource, refuseForeignContent } from "../../formats/byte-source.js";
 import { darknetFormat } from "./darknet-original.js";
 import { kerasFormat } from "./keras-original.js";
+import { onnxFormat } from "./onnx-original.js";
 import type { OpenRequest, Original, OriginalFormat } from "./original.js";
 import { weightsOnly } from "./weights-only.js";
 
 /** Every kind of file that `--original` takes. Exactly one may claim a file. */
-export const ORIGINAL_FORMATS: readonly OriginalFormat[] = [darknetFormat, kerasFormat];
+export const ORIGINAL_FORMATS: readonly OriginalFormat[] = [darknetFormat, kerasFormat, onnxFormat];
 
 /** First bytes that are enough for any format to know its own. */
 const HEAD_BYTES = 4096;

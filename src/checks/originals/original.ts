@@ -1,6 +1,9 @@
 import type { Architecture, ArchitectureInput } from "../../architecture/architecture.js";
 import type { ReadOptions } from "../../inputs/read-inputs.js";
 import type { BuiltInModel } from "../../models/registry.js";
+import type { EmbeddedReference } from "../../references/onnxruntime/embedded-reference.js";
+import type { OnnxRuntimeProcess } from "../../references/onnxruntime/onnxruntime-process.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import type { WeightStore } from "../../weights/weight-store.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Json } from "../result.js";
@@ -36,6 +39,23 @@ export interface Original {
    * @throws {InputError} when the file is missing, damaged or of another model
    */
   readonly openWeights: () => OpenedWeights | Promise<OpenedWeights>;
+  /**
+   * Runs the original as it is, where it is not lowered: only then its layers and shapes are known, and
+   * the architecture above has none.
+   *
+   * @throws {InputError} when the runtime cannot run it, or not on these inputs
+   */
+  readonly run?: (
+    process: OnnxRuntimeProcess,
+    inputs: ReadonlyMap<string, Tensor>,
+  ) => Promise<OriginalRun>;
+}
+
+/** What is known of an original once it can be asked. */
+export interface OriginalRun {
+  readonly architecture: Architecture;
+  readonly reference: EmbeddedReference;
+  readonly warnings: readonly string[];
 }
 
 /** What to open, and how. */

@@ -18,6 +18,7 @@ import type {
   ToChild,
 } from "./protocol.js";
 import { SCRATCH_FD } from "./protocol.js";
+import { numbersOf, runtimeTensor } from "./runtime-values.js";
 
 let weights: WeightStore | undefined;
 const kept = new Map<string, ort.Tensor>();
@@ -75,6 +76,9 @@ async function run(request: RunRequest): Promise<OutputAnswer[]> {
     enableCpuMemArena: false,
     enableMemPattern: false,
     ...(externalData.length > 0 ? { externalData } : {}),
+    ...(request.folder === undefined
+      ? {}
+      : { extra: { session: { model_external_initializers_file_folder_path: request.folder } } }),
   });
   try {
     const feeds = Object.fromEntries(
@@ -97,22 +101,24 @@ function readWeight(name: string): Float32Array {
 }
 
 function feed(source: FeedSource): ort.Tensor {
-  if (source.kind === "value") return new ort.Tensor("float32", source.data, [...source.shape]);
+  if (source.kind === "value") return runtimeTensor(source);
   const value = kept.get(source.name);
   if (value === undefined) throw new Error(`${source.name} was not kept`);
   return value;
 }
 
 function deliver(request: OutputRequest, value: ort.Tensor): OutputAnswer {
-  const data = value.data as Float32Array;
+  const { type, dims: shape } = value;
+  const data = numbersOf(value);
   if (request.keep !== undefined) kept.set(request.keep, value);
   if (request.offset !== undefined) {
-    if (data.byteLength !== request.bytes) {
+    if (data === undefined || data.byteLength !== request.bytes) {
       throw new Error(
-        `${request.name} has ${data.byteLength} bytes, ${request.bytes} were expected`,
+        `${request.name} has ${data?.byteLength ?? 0} bytes, ${request.bytes} were expected`,
       );
     }
     writeExactly(SCRATCH_FD, data, request.offset);
   }
-  return { name: request.name, shape: value.dims, ...(request.send === true ? { data } : {}) };
+  const sent = request.send === true && data !== undefined ? { data } : {};
+  return { name: request.name, shape, type, ...sent };
 }

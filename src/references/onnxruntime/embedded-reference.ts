@@ -1,9 +1,13 @@
 import type { Architecture } from "../../architecture/architecture.js";
 import { type LoweredModel, type LowerOptions, lower } from "../../lower/lower.js";
+import type { FunctionError } from "../../operators/family.js";
 import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
 import type { OnnxRuntimeProcess } from "./onnxruntime-process.js";
-import { type PreparedTaps, segmentsOf } from "./prepare-taps.js";
+import { type PreparedTaps, prepareTaps, segmentsOf, type TapRequest } from "./prepare-taps.js";
 import type { FeedSource, OutputRequest, RunRequest } from "./protocol.js";
+
+/** Error of a transcendental by its name. */
+export type FunctionErrors = (name: string) => FunctionError;
 
 /** Known values by id: inputs of the architecture, or of operations. NCHW. */
 export type KnownValues = ReadonlyMap<string, Tensor>;
@@ -16,6 +20,16 @@ export class EmbeddedReference {
   constructor(process: OnnxRuntimeProcess, architecture: Architecture) {
     this.#process = process;
     this.#architecture = architecture;
+  }
+
+  /** Plans a run that records taps: where their values will lie, and what computes them. */
+  prepare(request: Omit<TapRequest, "architecture">): PreparedTaps {
+    return prepareTaps({ ...request, architecture: this.#architecture });
+  }
+
+  /** Error of transcendentals of both sides together: of the port's, as measured beside the lowered ones, and this reference's own. */
+  functionError(ofPort: FunctionErrors): FunctionErrors {
+    return ofPort;
   }
 
   /**

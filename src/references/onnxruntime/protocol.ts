@@ -6,7 +6,13 @@ export const WEIGHTS_FD = 5;
 
 /** Where an input of a graph comes from. */
 export type FeedSource =
-  | { readonly kind: "value"; readonly shape: readonly number[]; readonly data: Float32Array }
+  | {
+      readonly kind: "value";
+      readonly shape: readonly number[];
+      readonly data: Float32Array;
+      /** Element type in the graph, as the runtime calls it; default `float32`. */
+      readonly type?: string;
+    }
   /** An output of an earlier run that was asked to be kept. */
   | { readonly kind: "kept"; readonly name: string };
 
@@ -37,12 +43,17 @@ export interface RunRequest {
   readonly level: "disabled" | "all";
   /** Kept values that nobody needs any more after this run. */
   readonly drop?: readonly string[];
+  /** Where the model's external data lies. */
+  readonly folder?: string;
 }
 
 /** What one output turned out to be. */
 export interface OutputAnswer {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Element type, as the runtime calls it. */
+  readonly type: string;
+  /** The numbers, whatever their type; without them where it holds none (text). */
   readonly data?: Float32Array;
 }
 

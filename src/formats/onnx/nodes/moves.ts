@@ -1,0 +1,148 @@
+import type { NodeOperation, NodeReader, NodeView, Operand } from "./node-view.js";
+
+/** Operators that only move values, whatever their type. */
+export const MOVES: Readonly<Record<string, NodeReader>> = {
+  Concat: concat,
+  Dropout: (view) => (view.which === 0 ? of(view, "identity", {}) : null),
+  Expand: (view) => of(view, "expand", { shape: view.output.shape }),
+  Flatten: reshaped,
+  Gather: gather,
+  Identity: (view) => of(view, "identity", {}),
+  Pad: pad,
+  Reshape: reshaped,
+  Slice: slice,
+  Split: split,
+  Squeeze: reshaped,
+  Transpose: transpose,
+  Unsqueeze: reshaped,
+};
+
+/** An operation of the first input alone. */
+function of(
+  view: NodeView,
+  kind: NodeOperation["kind"],
+  attributes: NodeOperation["attributes"],
+): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  if (operand === undefined) return null;
+  return [...operand.parts, { kind, inputs: [operand.name], attributes, shape: view.output.shape }];
+}
+
+function reshaped(view: NodeView): readonly NodeOperation[] | null {
+  return of(view, "view", { shape: view.output.shape });
+}
+
+function transpose(view: NodeView): readonly NodeOperation[] | null {
+  const axes = view.output.shape.map((_, axis) => axis);
+  return of(view, "transpose", { permutation: view.ints("perm") ?? axes.reverse() });
+}
+
+function concat(view: NodeView): readonly NodeOperation[] | null {
+  const operands = view.operands(view.arity);
+  if (operands === undefined) return null;
+  return [
+    ...operands.flatMap(({ parts }) => parts),
+    {
+      kind: "concat",
+      inputs: operands.map(({ name }) => name),
+      attributes: { axis: view.axis("axis", 1, view.output.shape.length) },
+      shape: view.output.shape,
+    },
+  ];
+}
+
+/** The k-th output begins where those before it end. */
+function split(view: NodeView): readonly NodeOperation[] | null {
+  const axis = view.axis("axis", 0, view.output.shape.length);
+  const sizes = view.siblings().map((shape) => shape[axis] ?? Number.NaN);
+  const start = sizes.slice(0, view.which).reduce((sum, size) => sum + size, 0);
+  if (Number.isNaN(start)) return null;
+  return of(view, "slice", { axis, start, end: start + (view.output.shape[axis] ?? 0) });
+}
+
+/** Rows of a table by the numbers of another value; or fixed places along an axis. */
+function gather(view: NodeView): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  if (operand === undefined) return null;
+  const axis = view.axis("axis", 0, operand.shape.length);
+  const { shape } = view.output;
+  const positions = view.numbers(1);
+  const fixed = view.value(1) === undefined && positions !== undefined;
+  if (fixed) {
+    const size = operand.shape[axis] ?? 1;
+    const indices = positions.map((k) => (k < 0 ? k + size : k));
+    const taken = operand.shape.with(axis, indices.length);
+    const take = { kind: "take", inputs: [operand.name], attributes: { axis, indices } } as const;
+    if (`${taken}` === `${shape}`) return [...operand.parts, { ...take, shape }];
+    return [
+      ...operand.parts,
+      { ...take, part: "rows", shape: taken },
+      { kind: "view", inputs: ["./rows"], attributes: { shape }, shape },
+    ];
+  }
+  if (axis !== 0 || view.value(1) === undefined) return null;
+  const inputs = [operand.name, view.name(1)];
+  return [...operand.parts, { kind: "gather", inputs, attributes: {}, shape }];
+}
+
+/** A border of one value. */
+function pad(view: NodeView): readonly NodeOperation[] | null {
+  const rank = view.output.shape.length;
+  const pads = view.ints("pads") ?? view.numbers(1);
+  const value = view.has(2) ? view.numbers(2)?.[0] : view.float("value", 0);
+  const plain = view.text("mode", "constant") === "constant" && !view.has(3);
+  if (!plain || pads?.length !== 2 * rank || value === undefined) return null;
+  if (pads.some((amount) => amount < 0)) return null;
+  return of(view, "pad", { before: pads.slice(0, rank), after: pads.slice(rank), value });
+}
+
+/** Starts, ends, axes and steps: attributes before operator set 10, inputs since. */
+function slice(view: NodeView): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  const starts = view.ints("starts") ?? view.numbers(1);
+  const ends = view.ints("ends") ?? view.numbers(2);
+  if (operand === undefined || starts === undefined || ends === undefined) return null;
+  const rank = operand.shape.length;
+  const axes = view.ints("axes") ?? view.numbers(3) ?? starts.map((_, axis) => axis);
+  const steps = view.numbers(4) ?? starts.map(() => 1);
+  const taken = axes.map((told, k) => {
+    const axis = told < 0 ? told + rank : told;
+    const size = operand.shape[axis] ?? 1;
+    const range = { start: starts[k] ?? 0, end: ends[k] ?? size, step: steps[k] ?? 1 };
+    return { axis, indices: positionsOf(range, size) };
+  });
+  return [...operand.parts, ...takes(operand, taken, view.output.shape)];
+}
+
+/** As Python's `range` after `slice.indices`. */
+function positionsOf(
+  { start, end, step }: { readonly start: number; readonly end: number; readonly step: number },
+  size: number,
+): number[] {
+  const within = (at: number, low: number, high: number) =>
+    Math.min(high, Math.max(low, at < 0 ? at + size : at));
+  const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
+  const last = within(end, low, high);
+  const positions: number[] = [];
+  for (let at = within(start, low, high); step > 0 ? at < last : at > last; at += step) {
+    positions.push(at);
+  }
+  return positions;
+}
+
+function takes(
+  operand: Operand,
+  taken: readonly { readonly axis: number; readonly indices: readonly number[] }[],
+  output: readonly number[],
+): NodeOperation[] {
+  let shape = operand.shape;
+  let from = operand.name;
+  const steps = taken.map(({ axis, indices }, k): NodeOperation<"take"> => {
+    shape = shape.with(axis, indices.length);
+    const step = { kind: "take", inputs: [from], attributes: { axis, indices }, shape } as const;
+    from = `./axis_${k}`;
+    return k === taken.length - 1 ? step : { ...step, part: `axis_${k}` };
+  });
+  if (`${shape}` === `${output}` && steps.length > 0) return steps;
+  return [{ kind: "identity", inputs: [operand.name], attributes: {}, shape: output }];
+}

@@ -1,0 +1,116 @@
+import { MOVES } from "./moves.js";
+import type { NodeOperation, NodeReader, NodeView } from "./node-view.js";
+import { NORMALIZATION } from "./normalization.js";
+import { POINTWISE } from "./pointwise.js";
+import { POOLING } from "./pooling.js";
+import { PRODUCTS } from "./products.js";
+import { RESIZING } from "./resizing.js";
+
+/** Operators whose arithmetic is known, of the standard domain. */
+const READERS: Readonly<Record<string, NodeReader>> = {
+  ...NORMALIZATION,
+  ...POINTWISE,
+  ...POOLING,
+  ...PRODUCTS,
+  ...RESIZING,
+};
+
+/** Types whose arithmetic is that of the known kinds. */
+const COMPUTED: ReadonlySet<string> = new Set(["float32", "bool"]);
+
+/**
+ * What one output of a node computes, as operations of known kinds; `null` where only a run of the
+ * node itself can tell.
+ */
+export function nodeOperations(view: NodeView): readonly NodeOperation[] | null {
+  const { op_type: operator = "" } = view.node;
+  if (!isStandard(view)) return null;
+  const move = MOVES[operator];
+  if (move !== undefined) return move(view);
+  if (operator === "Cast") return cast(view);
+  if (!COMPUTED.has(view.output.type)) return null;
+  return READERS[operator]?.(view) ?? null;
+}
+
+/** Floats of other widths and truncations to whole numbers are left to the runtime: it rounds exactly one way. */
+function cast(view: NodeView): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  const from = view.value(0)?.type;
+  const widened = from !== undefined && (from === view.output.type || !from.startsWith("float"));
+  if (operand === undefined || view.output.type !== "float32" || !widened) return null;
+  const { shape } = view.output;
+  return [...operand.parts, { kind: "identity", inputs: [operand.name], attributes: {}, shape }];
+}
+
+/** Operators that choose, count, compare or move, and round nothing: given the same, they give the same. */
+const EXACT: ReadonlySet<string> = new Set([
+  "Abs",
+  "And",
+  "ArgMax",
+  "ArgMin",
+  "Cast",
+  "CastLike",
+  "Ceil",
+  "Clip",
+  "Compress",
+  "Concat",
+  "ConstantOfShape",
+  "DepthToSpace",
+  "Dropout",
+  "Equal",
+  "Expand",
+  "EyeLike",
+  "Flatten",
+  "Floor",
+  "Gather",
+  "GatherElements",
+  "GatherND",
+  "GlobalMaxPool",
+  "Greater",
+  "GreaterOrEqual",
+  "Identity",
+  "IsInf",
+  "IsNaN",
+  "Less",
+  "LessOrEqual",
+  "Max",
+  "MaxPool",
+  "Min",
+  "Neg",
+  "NonMaxSuppression",
+  "NonZero",
+  "Not",
+  "OneHot",
+  "Or",
+  "Pad",
+  "ReduceMax",
+  "ReduceMin",
+  "Relu",
+  "Reshape",
+  "ReverseSequence",
+  "Round",
+  "Shape",
+  "Sign",
+  "Size",
+  "Slice",
+  "SpaceToDepth",
+  "Split",
+  "Squeeze",
+  "Tile",
+  "TopK",
+  "Transpose",
+  "Trilu",
+  "Unique",
+  "Unsqueeze",
+  "Where",
+  "Xor",
+]);
+
+/** Whether a node rounds nothing. */
+export function isExact(view: NodeView): boolean {
+  return isStandard(view) && EXACT.has(view.node.op_type ?? "");
+}
+
+function isStandard({ node: { domain = "" } }: NodeView): boolean {
+  return domain === "" || domain === "ai.onnx";
+}
