@@ -43,7 +43,7 @@ export class FunctionalModel {
     const lines = this.#layers.map((layer) => `      ${JSON.stringify(layer)}`).join(",\n");
     const ends = JSON.stringify(outputs.map(({ layer }) => [layer, 0, 0]));
     return `{
-  "module": "keras", "class_name": "Functional",
+  "module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional",
   "config": {
     "name": ${JSON.stringify(this.#name)},
     "layers": [
@@ -61,6 +61,8 @@ ${lines}
   }
 }
 
+/** Keras demands a shape here and looks at the place only: it finds the shapes anew, and so need not we. */
 function tensor({ layer }: KerasTensor): Json {
-  return { class_name: "__keras_tensor__", config: { keras_history: [layer, 0, 0] } };
+  const config = { shape: [null], dtype: "float32", keras_history: [layer, 0, 0] };
+  return { class_name: "__keras_tensor__", config };
 }

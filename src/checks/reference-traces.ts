@@ -9,6 +9,7 @@ import { weightsHash } from "../record/golden-writer.js";
 import { hashOf } from "../references/golden/manifest.js";
 import { openGolden, requireSameUse } from "../references/golden/open-golden.js";
 import { runnerCommand } from "../references/runner/installed.js";
+import type { NamedTensors } from "../references/runner/protocol.js";
 import { RunnerClient, type RunnerFacts } from "../references/runner/runner-client.js";
 import { type RunnerOriginal, RunnerReference } from "../references/runner/runner-reference.js";
 import { recordRunner } from "../references/runner/runner-trace.js";
@@ -108,13 +109,14 @@ async function runnerTrace(
   const { original, inputs, resolved } = request;
   const { architecture } = original;
   requireDialect(client, resolved.darknet, architecture);
+  const { tensors, ...weights } = weightsFor(request, scratch);
   const opened: RunnerOriginal = {
     original: resolve(request.originalPath),
-    ...weightsFor(request, scratch),
+    ...weights,
     ...sizeFor(original, resolved),
     ...(request.trust === true ? { trust: true } : {}),
   };
-  const reference = await RunnerReference.open(client, opened);
+  const reference = await RunnerReference.open(client, opened, tensors);
   return await recordRunner(
     reference,
     inputs,
@@ -141,27 +143,36 @@ function isDarknet(architecture: Original["architecture"]): architecture is Dark
   return "records" in architecture;
 }
 
-/** Weights as a file: the one given, or made-up ones written down. */
+/** Weights files that the original's own library reads. */
+const OWN_WEIGHTS = /\.(h5|hdf5|keras|safetensors|pt|pth)$/i;
+
+/** Weights as the file given, which the library shall read itself; others as a file made for it, or as tensors. */
 function weightsFor(
-  { weights, resolved, original }: TraceRequest,
+  { weights, resolved, original, originalPath }: TraceRequest,
   scratch: string,
-): Pick<RunnerOriginal, "weights"> {
-  if (resolved.weights?.kind === "file") return { weights: resolve(resolved.weights.path) };
+): Pick<RunnerOriginal, "weights"> & { readonly tensors?: NamedTensors } {
   const { architecture } = original;
-  if (!isDarknet(architecture)) return {};
-  const path = join(scratch, "made-up.weights");
-  writeDarknetWeights(path, architecture, (name) => weights.store.read(name).data);
-  return { weights: path };
+  const given = resolved.weights?.kind === "file" ? resolved.weights.path : undefined;
+  if (isDarknet(architecture)) {
+    if (given !== undefined) return { weights: resolve(given) };
+    const path = join(scratch, "made-up.weights");
+    writeDarknetWeights(path, architecture, (name) => weights.store.read(name).data);
+    return { weights: path };
+  }
+  if (given !== undefined && OWN_WEIGHTS.test(given)) return { weights: resolve(given) };
+  if (weights.name === originalPath) return {};
+  const { specs } = weights.store;
+  return { tensors: new Map(specs.map(({ name }) => [name, weights.store.read(name)])) };
 }
 
 function sizeFor(
   { architecture, network }: Original,
   resolved: ResolvedOptions,
-): Pick<RunnerOriginal, "batch" | "width" | "height"> {
+): Pick<RunnerOriginal, "batch" | "width" | "height" | "shapes"> {
   const batch = architecture.inputs[0]?.shape[0] ?? resolved.batch;
-  return isDarknet(architecture)
-    ? { batch, width: network.width, height: network.height }
-    : { batch };
+  if (isDarknet(architecture)) return { batch, width: network.width, height: network.height };
+  const shapes = architecture.inputs.map(({ name, shape }) => [name, shape] as const);
+  return { batch, shapes: Object.fromEntries(shapes) };
 }
 
 /** sha256 of the file that describes the model. */

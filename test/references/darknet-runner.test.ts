@@ -5,14 +5,15 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runLive } from "../../src/conformance/darknet/live/live-suite.js";
 import type { CaseResult } from "../../src/conformance/suite.js";
-import { darknetRunnerPath, runnerCommand } from "../../src/references/runner/installed.js";
+import { runnerCommand } from "../../src/references/runner/installed.js";
 import { RunnerClient } from "../../src/references/runner/runner-client.js";
 import { RunnerReference } from "../../src/references/runner/runner-reference.js";
 import { tensor } from "../../src/tensor/tensor.js";
+import { whenInstalled } from "./installed.js";
 
 const SMALL = fileURLToPath(new URL("../../goldens/darknet-conformance", import.meta.url));
 const SHARED = process.env["DIFFTEST_SHARED"];
-const installed = existsSync(darknetRunnerPath());
+const installed = whenInstalled("darknet");
 const start = () => RunnerClient.start(runnerCommand("darknet"));
 
 async function liveResults(directory: string): Promise<readonly CaseResult[]> {

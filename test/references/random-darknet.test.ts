@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../src/errors.js";
-import { darknetRunnerPath } from "../../src/references/runner/installed.js";
+import { whenInstalled } from "./installed.js";
 import { LivePair } from "./live-pair.js";
 import { randomNetwork } from "./random-darknet.js";
 
@@ -29,7 +28,7 @@ const QUIRKS: Readonly<Record<string, string>> = {
     "[rnn]\noutput=3\nactivation=linear\n[l2norm]",
 };
 
-describe.skipIf(!existsSync(darknetRunnerPath()))(
+describe.skipIf(!whenInstalled("darknet"))(
   "embedded reference and live library (needs references/darknet/build.sh)",
   () => {
     let pair: LivePair;

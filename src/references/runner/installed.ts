@@ -14,7 +14,16 @@ export function darknetRunnerPath(): string {
 }
 
 /**
- * How to start the reference that a user named: `darknet`, or `runner:COMMAND` for any program.
+ * The Python that runs Keras and PyTorch: DIFFTEST_PYTHON, else the environment that `scripts/install-references.sh`
+ * makes, else the one on the PATH.
+ */
+export function pythonPath(): string {
+  const own = `${REFERENCES_FOLDER}python/venv/bin/python`;
+  return process.env["DIFFTEST_PYTHON"] ?? (existsSync(own) ? own : "python3");
+}
+
+/**
+ * How to start the reference that a user named: `darknet`, `keras`, `pytorch`, or `runner:COMMAND` for any program.
  *
  * @throws {UnavailableError} `reference-missing` when it is not installed, and how to get it
  */
@@ -23,10 +32,14 @@ export function runnerCommand(reference: string): RunnerCommand {
     const [file = "", ...args] = splitCommand(reference.slice("runner:".length));
     return { name: reference, file, args };
   }
+  if (reference === "keras" || reference === "pytorch") {
+    const script = `${REFERENCES_FOLDER}${reference}/runner.py`;
+    return { name: reference, file: pythonPath(), args: [script] };
+  }
   const file = darknetRunnerPath();
   if (existsSync(file)) return { name: "darknet", file, args: [] };
   throw new UnavailableError(
     "reference-missing",
-    `reference darknet: ${file} is not there; install a library (apt-get install darknet) and run references/darknet/build.sh`,
+    `reference darknet: ${file} is not there; run scripts/install-references.sh, or install a library (apt-get install darknet) and run references/darknet/build.sh`,
   );
 }

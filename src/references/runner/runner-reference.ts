@@ -12,6 +12,8 @@ export interface RunnerOriginal {
   readonly batch?: number;
   readonly width?: number;
   readonly height?: number;
+  /** Whole shapes of inputs by name, for originals that leave them open. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
   /** Code inside the file may run. */
   readonly trust?: boolean;
   readonly options?: Readonly<Record<string, unknown>>;
@@ -62,14 +64,17 @@ export class RunnerReference {
   /**
    * Opens an original.
    *
+   * @param weights - instead of a file of weights: every one, in the original's order
    * @throws {InputError} when the runner refuses it
    * @throws {UnavailableError} when it crashes or describes it incompletely
    */
-  static async open(client: RunnerClient, original: RunnerOriginal): Promise<RunnerReference> {
-    return new RunnerReference(
-      client,
-      descriptionIn(client, await client.call("describe", { ...original })),
-    );
+  static async open(
+    client: RunnerClient,
+    original: RunnerOriginal,
+    weights?: NamedTensors,
+  ): Promise<RunnerReference> {
+    const answer = await client.call("describe", { ...original }, weights);
+    return new RunnerReference(client, descriptionIn(client, answer));
   }
 
   /**
