@@ -7,9 +7,15 @@ import { cumulativeTaps, driftFaults } from "./cumulative-taps.js";
 import { driftOf } from "./drift.js";
 import { isolatedTaps } from "./isolated-taps.js";
 import { pipelineFault } from "./pipeline.js";
-import { accuseOnce, quorum, referenceInfo } from "./quorum.js";
-import { type LayerByLayerResult, RESULT_SCHEMA, type TapMode, type TapResult } from "./result.js";
+import {
+  type Fault,
+  type LayerByLayerResult,
+  RESULT_SCHEMA,
+  type TapMode,
+  type TapResult,
+} from "./result.js";
 import type { Recorded, Session } from "./session.js";
+import { referenceInfo } from "./session-references.js";
 import { weightFaults } from "./weight-faults.js";
 
 /** A result without what only the caller knows. */
@@ -20,37 +26,17 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
   const { resolved, original, options } = session;
   refuseIgnoredReturn(session, recorded);
   const selected = original.architecture.operations.filter(({ id }) => resolved.wantsTap(id));
-  const isolated =
-    recorded.isolated === null ? null : await isolatedTaps(session, recorded, selected);
-  const drift =
-    recorded.cumulative === null ? null : await driftOf(session, recorded, recorded.cumulative);
-  const cumulative =
-    recorded.cumulative === null
-      ? null
-      : cumulativeTaps(
-          session,
-          recorded,
-          recorded.cumulative,
-          selected,
-          drift?.decisions ?? new Map(),
-        );
+  const { isolated, cumulative, warnings } = await modesOf(session, recorded, selected);
   const run = (recorded.isolated ?? recorded.cumulative) as PortRun;
   const coverage = coverageOf(session, run, selected);
+  const accused = session.quorum?.faults ?? [];
   const faults = [
+    ...accused,
     ...pipelineFault(session, run),
     ...weightFaults(session, run),
-    ...(isolated?.faults ?? []),
+    ...withoutKnown(isolated?.faults ?? [], accused),
     ...coverageFaults(session, coverage, run),
   ];
-  const held =
-    session.traces.length > 0
-      ? await quorum({
-          ...session,
-          inputs: session.input.tensors,
-          reproduce: (taps) => commandLine(options, { taps }),
-        })
-      : null;
-  if (held !== null) accuseOnce(faults, held.faults);
   faults.push(...driftFaults(session, cumulative ?? [], faults));
   const missing = (mode: TapMode) => missingTaps(coverage, selected, mode);
   const taps = [
@@ -78,7 +64,7 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
     ),
     options: original.portOptions,
     reference: await referenceInfo(session),
-    ...(held === null ? {} : { references: held.references }),
+    ...(session.quorum === null ? {} : { references: session.quorum.references }),
     backend: session.facts.runtime === "plain" ? "plain" : resolved.backend,
     tolerance: options.tolerance ?? "bound",
     coverage,
@@ -93,13 +79,41 @@ export async function assembleResult(session: Session, recorded: Recorded): Prom
     taps,
     faults,
     warnings: [
+      ...(session.quorum?.warnings ?? []),
       ...original.warnings,
       ...session.weights.warnings,
       ...session.input.warnings,
-      ...(drift?.warnings ?? []),
+      ...warnings,
       ...stopWarnings(recorded),
     ],
   };
+}
+
+/** What each mode found; `null` for one that was not asked for. */
+interface Modes {
+  readonly isolated: { readonly taps: TapResult[]; readonly faults: Fault[] } | null;
+  readonly cumulative: TapResult[] | null;
+  readonly warnings: readonly string[];
+}
+
+async function modesOf(
+  session: Session,
+  recorded: Recorded,
+  selected: readonly Operation[],
+): Promise<Modes> {
+  const isolated =
+    recorded.isolated === null ? null : await isolatedTaps(session, recorded, selected);
+  const run = recorded.cumulative;
+  if (run === null) return { isolated, cumulative: null, warnings: [] };
+  const { decisions, warnings } = await driftOf(session, recorded, run);
+  const cumulative = cumulativeTaps(session, recorded, run, selected, decisions);
+  return { isolated, cumulative, warnings };
+}
+
+/** The port's comparison may accuse the reference where the other references did already. */
+function withoutKnown(faults: readonly Fault[], known: readonly Fault[]): readonly Fault[] {
+  const accused = new Set(known.map(({ place }) => place));
+  return faults.filter(({ component, place }) => component !== "reference" || !accused.has(place));
 }
 
 function stopWarnings({ isolated, cumulative }: Recorded): string[] {

@@ -6,6 +6,7 @@ import type { TapRecord } from "../record/recorder.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
+import { EMBEDDED } from "./reference-traces.js";
 import type { Fault, Sensitivity, TapResult } from "./result.js";
 import {
   boundOfTap,
@@ -237,7 +238,9 @@ function modelFault(session: Session, result: TapResult, decision: IsolatedDecis
       ? ""
       : `max abs ${format(result.maxAbs)}, ${format(result.ratio)} × the bound${worstText(result)}`;
   return {
-    component: decision.at === "reference" ? "reference" : "model",
+    ...(decision.at === "reference"
+      ? { component: "reference", reference: session.quorum?.trusted ?? EMBEDDED }
+      : { component: "model" }),
     layer: result.layer,
     place: result.id,
     evidence: [numbers, ...decision.notes].filter((part) => part !== "").join("; "),

@@ -18,7 +18,7 @@ import { openOriginal } from "./original.js";
 import type { OpenedWeights, Original, OriginalRun } from "./originals/original.js";
 import type { LayerByLayerResult } from "./result.js";
 import { functionErrorsOf, layoutOf, type Recorded, type Session } from "./session.js";
-import { inDialect, openTraces, playReference } from "./session-references.js";
+import { inDialect, openTraces, playReference, quorumOf } from "./session-references.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
@@ -111,7 +111,7 @@ class LayerByLayerCheck {
       openTraces({ ...original, architecture }, weights, input.tensors, resolved, this.#options),
     );
     refuseNothing(resolved, this.#options.taps, architecture.operations);
-    return {
+    const opened: Omit<Session, "quorum"> = {
       options: this.#options,
       resolved,
       original: { ...original, architecture, warnings: [...original.warnings, ...warnings] },
@@ -125,6 +125,7 @@ class LayerByLayerCheck {
         ({ id }) => id,
       ),
     };
+    return { ...opened, quorum: await this.#timed("reference", () => quorumOf(opened)) };
   }
 
   /** The embedded reference: the original lowered, or run as it is. */

@@ -110,7 +110,7 @@ function mergedFaults(options: LayerByLayerOptions, runs: readonly BackendRun[])
   const found = new Map<string, { readonly fault: Fault; readonly on: Done[] }>();
   for (const run of done) {
     for (const fault of run.result.faults) {
-      const key = `${fault.component} ${fault.place}`;
+      const key = `${fault.component} ${fault.reference ?? ""} ${fault.place}`;
       const known = found.get(key);
       if (known === undefined) found.set(key, { fault, on: [run] });
       else known.on.push(run);

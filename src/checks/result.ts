@@ -131,6 +131,8 @@ export type FaultComponent =
 /** Something that needs explaining. */
 export interface Fault {
   /** Which part is wrong. */ readonly component: FaultComponent;
+  /** Only with component `reference`: which reference is accused, as it was asked for. */
+  readonly reference?: string;
   /** Index of the layer in the original; `null` for a fault of no single layer. */
   readonly layer: number | null;
   /** Tap id, weight name or stage. */
@@ -181,22 +183,22 @@ export interface Alignment {
   readonly pairs: readonly TapPair[];
 }
 
-/** What ran the original. */
+/** What the port was compared with: the first reference asked for that is not accused itself. */
 export interface ReferenceInfo {
-  /** Name of the reference. */ readonly name: string;
+  /** Name of the reference, as it was asked for. */ readonly name: string;
   /** Its version. */ readonly version: string;
   /** What it was told. */ readonly options: { readonly [k: string]: Json };
 }
 
-/** What became of a reference beside the embedded one. */
+/** What became of one of several references that were held against each other. */
 export interface ReferenceOutcome {
-  /** As it was asked for: `darknet`, `golden:DIR`, `runner:COMMAND`. */
+  /** As it was asked for: `onnxruntime`, `darknet`, `golden:DIR`, `runner:COMMAND`. */
   readonly name: string;
   /** Who computed its values. */
   readonly library: string;
   /** Its version. */
   readonly version: string;
-  /** Taps held against the embedded reference. */
+  /** Taps of it that were held against others, of all that the original has. */
   readonly taps: Count;
   /** Number of taps at which it is accused. */
   readonly faults: number;
@@ -246,7 +248,7 @@ export interface LayerByLayerResult {
   /** Options of the port that were taken from the original: classes, anchors … */
   readonly options: { readonly [k: string]: Json };
   /** What ran the original. */ readonly reference: ReferenceInfo;
-  /** With `--reference`: every reference but the embedded one. */
+  /** With `--reference`: every reference that was held against the others; the embedded one always is. */
   readonly references?: readonly ReferenceOutcome[];
   /** Back-end that ran the port: `wasm`, `node`, `cpu`, `all`, or `plain` for a port without TensorFlow.js. */
   readonly backend: string;

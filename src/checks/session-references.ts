@@ -3,10 +3,13 @@ import { runnerCommand } from "../references/runner/installed.js";
 import { RunnerClient } from "../references/runner/runner-client.js";
 import { TraceReference } from "../references/trace-reference.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { commandLine } from "./command-line.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
 import { originalPathOf } from "./original.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
+import { holdQuorum, type Quorum } from "./quorum.js";
 import { EMBEDDED, type OpenedTrace, openTrace } from "./reference-traces.js";
+import type { ReferenceInfo } from "./result.js";
 import { functionErrorsOf, type Session } from "./session.js";
 
 /**
@@ -54,18 +57,50 @@ export async function openTraces(
   return traces;
 }
 
-/** Makes the values of every planned tap ready: of the first reference asked for. */
+/** Holds all references against each other, where more than the embedded one was asked for. */
+export async function quorumOf(session: Omit<Session, "quorum">): Promise<Quorum | null> {
+  if (session.traces.length === 0) return null;
+  return await holdQuorum({
+    ...session,
+    inputs: session.input.tensors,
+    version: await session.process.version(),
+    reproduce: (taps) => commandLine(session.options, { taps }),
+  });
+}
+
+/** The reference that a port is compared with; `null`: the embedded one. */
+function playedTrace({ traces, quorum }: Session): OpenedTrace | null {
+  return traces.find(({ name }) => name === quorum?.trusted) ?? null;
+}
+
+/** What the port was compared with, for the result. */
+export async function referenceInfo(session: Session): Promise<ReferenceInfo> {
+  const options = session.original.referenceOptions;
+  const trace = playedTrace(session);
+  if (trace === null) {
+    return { name: EMBEDDED, version: await session.process.version(), options };
+  }
+  const { graphOptimizationLevel: _, ...own } = options;
+  return { name: trace.name, version: `${trace.library} ${trace.facts.version}`, options: own };
+}
+
+/** Makes the values of every planned tap ready: of the reference that a port is compared with. */
 export async function playReference(
   session: Session,
   prepared: PreparedTaps,
   onReady: (index: number) => void,
 ): Promise<void> {
-  const { resolved, reference, input } = session;
-  const trace = session.traces.find(({ name }) => name === resolved.references[0]);
-  if (trace === undefined) {
+  const { reference, input } = session;
+  const trace = playedTrace(session);
+  if (trace === null) {
     await reference.record(prepared, input.tensors, onReady);
     return;
   }
-  const steps = new TraceReference(trace, reference, session.original.architecture, input.tensors);
+  // A port that taps layers computes from layers: steps inside them, which a golden may have, are no beginnings.
+  const planned = new Set(prepared.plan.taps.map(({ id }) => id));
+  const { architecture } = session.original;
+  const steps = new TraceReference(trace, reference, architecture, input.tensors, (id) =>
+    planned.has(id),
+  );
   await steps.record(prepared, session.process.scratch, functionErrorsOf(session), onReady);
 }

@@ -15,6 +15,7 @@ import { convertLayout, type Layout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
+import type { Quorum } from "./quorum.js";
 import type { OpenedTrace } from "./reference-traces.js";
 
 /** The reference on the original, ready to be asked. */
@@ -28,6 +29,8 @@ export interface Session {
   readonly reference: EmbeddedReference;
   /** References beside the embedded one, in the order asked for. */
   readonly traces: readonly OpenedTrace[];
+  /** What came of holding them against each other; `null` when only the embedded one was asked for. */
+  readonly quorum: Quorum | null;
   readonly facts: PortFacts;
   /** Ids of all layers of the original, also of those that `--partial` leaves out. */
   readonly fullLayers: readonly string[];

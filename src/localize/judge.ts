@@ -16,6 +16,16 @@ export interface Judgement {
   /** Whose value is wrong, where the verdict is `differs`. */
   readonly at: "port" | "reference";
   readonly note: string;
+  /** What the definition in float64 says of some elements; `null` where it is too costly to work out. */
+  readonly truth: Truth | null;
+}
+
+/** How many elements were worked out in float64, and on which side how many are off. */
+export interface Truth {
+  readonly judged: number;
+  /** Elements in which that side is further from the float64 value than the trigger, and the other is not. */
+  readonly portWrong: number;
+  readonly referenceWrong: number;
 }
 
 /** Everything the judge may look at. Values are NCHW. */
@@ -51,10 +61,18 @@ const OUTLIER = 12;
  * single element far out of the port's own distribution.
  */
 export async function judge(reference: EmbeddedReference, input: JudgeInput): Promise<Judgement> {
-  const { comparison } = input;
   const hard = await hardBound(reference, input);
-  const beyond = countBeyond(input, hard);
   const truth = judgeElements(input, hard);
+  return { ...sentence(input, countBeyond(input, hard), truth), truth: truth ?? null };
+}
+
+/** @param beyond - number of elements beyond the hard bound */
+function sentence(
+  input: JudgeInput,
+  beyond: number,
+  truth: Truth | undefined,
+): Omit<Judgement, "truth"> {
+  const { comparison } = input;
   if (truth !== undefined && truth.referenceWrong > truth.portWrong) {
     return {
       verdict: "differs",
@@ -157,13 +175,6 @@ function countBeyond({ actual, expected }: JudgeInput, hard: Float32Array | null
   return beyond;
 }
 
-interface Truth {
-  readonly judged: number;
-  /** Elements in which that side is further from the float64 value than the trigger, and the other is not. */
-  readonly portWrong: number;
-  readonly referenceWrong: number;
-}
-
 function judgeElements(input: JudgeInput, hard: Float32Array | null): Truth | undefined {
   let [judged, portWrong, referenceWrong] = [0, 0, 0];
   const exactly = judgeOf({
@@ -191,8 +202,15 @@ function judgeElements(input: JudgeInput, hard: Float32Array | null): Truth | un
 function positions({ actual, expected, trigger }: JudgeInput): number[] {
   const worst: { at: number; ratio: number }[] = [];
   for (let i = 0; i < actual.length; i++) {
-    const error = Math.abs((actual[i] as number) - (expected.data[i] as number));
-    const ratio = error === 0 ? 0 : error / (trigger?.[i] ?? 0);
+    const [a, e] = [actual[i] as number, expected.data[i] as number];
+    const error = Object.is(a, e) ? 0 : Math.abs(a - e);
+    // NaN or an infinity on one side only is as far off as can be.
+    const ratio =
+      error === 0
+        ? 0
+        : Number.isFinite(error)
+          ? error / (trigger?.[i] ?? 0)
+          : Number.POSITIVE_INFINITY;
     if (!(ratio > (worst.at(-1)?.ratio ?? 0)) && worst.length >= WORST) continue;
     if (ratio > 0) {
       worst.push({ at: i, ratio });

@@ -29,6 +29,11 @@ const { abs, exp, floor, log1p, tanh } = Math;
 const LEFT = Number.NEGATIVE_INFINITY;
 const logistic = (x: number) => 1 / (1 + exp(-x));
 const everywhere = (slope: number) => () => [{ from: LEFT, slope }];
+/** As x·e^x far to the left, where the slope is at most 19·e^−20. */
+const fading = (slope: number) => () => [
+  { from: LEFT, slope: 4e-8 },
+  { from: -20, slope },
+];
 /** Slopes to the left and right of 0. */
 const sides = (left: number, right: number): Piece[] => [
   { from: LEFT, slope: abs(left) },
@@ -135,13 +140,13 @@ export const ACTIVATIONS: Readonly<Record<ActivationFunction, ActivationDefiniti
   mish: {
     exact: (x) => x * tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))),
     // Largest slope 1.08842 at x = 1.4915.
-    pieces: everywhere(1.0885),
+    pieces: fading(1.0885),
     error: "mish",
   },
   swish: {
     exact: (x) => x * logistic(x),
     // Largest slope 1.09984 at x = 2.3994.
-    pieces: everywhere(1.0999),
+    pieces: fading(1.0999),
     error: "swish",
   },
   "gelu-tanh": {

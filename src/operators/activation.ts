@@ -282,30 +282,37 @@ const EXACT: ReadonlySet<ActivationFunction> = new Set(["linear", "relu", "hardt
 
 /**
  * Absolute rounding, in units of u, of the usual ways to compute a function beyond a few units of the
- * result: `size` units of |x|, `one` units of 1 (elu as e^x − 1 cancels near 0, tanh(ln(1 + e^x)) too).
+ * result: `size` units of |x|, `one` units of 1 (elu as e^x − 1 cancels near 0, tanh(ln(1 + e^x)) too); to the left of
+ * `from` no more than there.
  */
-const CANCELLATION: Readonly<Partial<Record<ActivationFunction, { size?: number; one?: number }>>> =
-  {
-    // ½(1 + slope)·x + ½(1 − slope)·|x| is a way to write it.
-    leaky: { size: 1 },
-    revleaky: { size: 1 },
-    relie: { size: 1 },
-    ramp: { size: 1 },
-    // As 2/(1 + e^−2x) − 1.
-    tanh: { one: 2 },
-    lhtan: { one: 0.01 },
-    plse: { size: 0.125, one: 1 },
-    "hard-sigmoid": { one: 1 },
-    "hard-mish": { size: 1 },
-    stair: { size: 1, one: 1 },
-    loggy: { one: 2 },
-    mish: { size: 2 },
-    "gelu-tanh": { size: 2 },
-    "gelu-erf": { size: 2 },
-    elu: { one: 2 },
-    selu: { one: 4 },
-    softplus: { one: 2 },
-  };
+const CANCELLATION: Readonly<
+  Partial<Record<ActivationFunction, { size?: number; one?: number; from?: number }>>
+> = {
+  // ½(1 + slope)·x + ½(1 − slope)·|x| is a way to write it.
+  leaky: { size: 1 },
+  revleaky: { size: 1 },
+  relie: { size: 1 },
+  ramp: { size: 1 },
+  // As 2/(1 + e^−2x) − 1.
+  tanh: { one: 2 },
+  lhtan: { one: 0.01 },
+  plse: { size: 0.125, one: 1 },
+  "hard-sigmoid": { one: 1 },
+  "hard-mish": { size: 1 },
+  stair: { size: 1, one: 1 },
+  loggy: { one: 2 },
+  // Below −17 e^x is lost beside 1 and nothing is left that could cancel.
+  mish: { size: 2, from: -20 },
+  "gelu-tanh": { size: 2 },
+  "gelu-erf": { size: 2 },
+  elu: { one: 2 },
+  selu: { one: 4 },
+  softplus: { one: 2 },
+};
+
+function leftEnd(graph: GraphBuilder, x: string, from: number | undefined): string {
+  return from === undefined ? x : graph.node("Max", [x, graph.float(from)]);
+}
 
 /** Rounding of the function itself: measured error of the function, and of the arithmetic around it. */
 function ownError(
@@ -315,13 +322,13 @@ function ownError(
   if (EXACT.has(attributes.function)) return null;
   const { error } = ACTIVATIONS[attributes.function];
   const { ulp, absolute } = error === undefined ? { ulp: 0, absolute: 0 } : functionError(error);
-  const { size = 0, one = 0 } = CANCELLATION[attributes.function] ?? {};
+  const { size = 0, one = 0, from } = CANCELLATION[attributes.function] ?? {};
   const simple = mode === "hard" ? 6 : 1;
   const constant = absolute + simple * one * UNIT_ROUNDOFF + SMALLEST_NORMAL;
   return sum(
     graph,
     roundings(graph, output, ulp + simple),
-    size === 0 ? null : roundings(graph, x, simple * size),
+    size === 0 ? null : roundings(graph, leftEnd(graph, x, from), simple * size),
     graph.float(constant),
   );
 }

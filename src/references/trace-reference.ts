@@ -31,37 +31,53 @@ export class TraceReference {
   readonly #ancestry: Ancestry;
   readonly #inputs: KnownValues;
   readonly #traced: ReadonlySet<string>;
+  readonly #mended = new Map<string, Tensor>();
 
-  /** @param inputs - of the architecture, by name */
+  /**
+   * @param inputs - of the architecture, by name
+   * @param begins - taps at which a step may begin; default: all that the trace has
+   */
   constructor(
     trace: ReferenceTrace,
     embedded: EmbeddedReference,
     architecture: Architecture,
     inputs: KnownValues,
+    begins: (id: string) => boolean = () => true,
   ) {
     this.trace = trace;
     this.#embedded = embedded;
     this.#architecture = architecture;
     this.#ancestry = new Ancestry(architecture);
     this.#inputs = inputs;
-    this.#traced = new Set(trace.taps);
+    this.#traced = new Set(trace.taps.filter(begins));
+  }
+
+  /** Keeps the value that a tap should have had; steps computed `mended` begin at it. */
+  mend(id: string, value: Tensor): void {
+    this.#mended.set(id, value);
+  }
+
+  /** Whether a tap before this one has a value that should have been another. */
+  readsMended(id: string): boolean {
+    return this.#before(id).frontier.some((one) => this.#mended.has(one));
   }
 
   /**
    * Computes one tap from the trace's values before it.
    *
    * @param functionError - of both sides together; `null`: no bound is computed
+   * @param from - `recorded`: the trace's values as they are; `mended`: those that were mended, in their place
    */
   async step(
     id: string,
     functionError: ((name: string) => FunctionError) | null,
+    from: "recorded" | "mended" = "recorded",
   ): Promise<TraceStep> {
-    const before = new Set(this.#traced);
-    before.delete(id);
-    const { between, frontier } = this.#ancestry.back(id, before);
+    const { between, frontier } = this.#before(id);
     const known = new Map(this.#inputs);
     for (const one of frontier) {
-      const value = this.#inputs.has(one) ? undefined : this.trace.read(one);
+      const mended = from === "mended" ? this.#mended.get(one) : undefined;
+      const value = this.#inputs.has(one) ? undefined : (mended ?? this.trace.read(one));
       if (value !== undefined) known.set(one, value);
     }
     const bound = { tap: id, name: "bound", factor: TRIGGER_FACTOR };
@@ -87,6 +103,13 @@ export class TraceReference {
       value: values.get("value") as Tensor,
       bound: values.get("bound")?.data ?? null,
     };
+  }
+
+  /** The operations between a tap and the trace's taps before it, and those taps. */
+  #before(id: string): ReturnType<Ancestry["back"]> {
+    const before = new Set(this.#traced);
+    before.delete(id);
+    return this.#ancestry.back(id, before);
   }
 
   /**

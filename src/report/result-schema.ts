@@ -73,6 +73,10 @@ const fault = z.strictObject({
     "framework",
     "reference",
   ]),
+  reference: z
+    .string()
+    .exactOptional()
+    .describe("with component reference: which reference is accused"),
   layer: index.nullable().describe("index of the layer in the original"),
   place: z.string().describe("tap id, weight name or stage"),
   evidence: z.string(),
@@ -105,7 +109,9 @@ export const layerByLayerResultSchema: z.ZodType<LayerByLayerResult> = z.strictO
   size: z.strictObject({ width: index, height: index, channels: index, batch: index }),
   inputShapes: z.record(z.string(), shape).describe("every input of the original by name"),
   options: options.describe("options of the port that were taken from the original"),
-  reference: z.strictObject({ name: z.string(), version: z.string(), options }),
+  reference: z
+    .strictObject({ name: z.string(), version: z.string(), options })
+    .describe("what the port was compared with: the first reference that is not accused itself"),
   references: z
     .array(
       z.strictObject({
@@ -117,7 +123,7 @@ export const layerByLayerResultSchema: z.ZodType<LayerByLayerResult> = z.strictO
       }),
     )
     .exactOptional()
-    .describe("with --reference: every reference but the embedded one"),
+    .describe("with --reference: every reference, held against the others"),
   backend: z.string(),
   backends: z
     .array(backendOutcome)

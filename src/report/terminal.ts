@@ -4,6 +4,7 @@ import type { Coverage, Fault, LayerByLayerResult } from "../checks/result.js";
 import { backendTable } from "./backend-table.js";
 import { hanging } from "./hanging.js";
 import { counted, grouped, shapeText } from "./numbers.js";
+import { tableText } from "./table.js";
 import { tapTable } from "./tap-table.js";
 
 /** How a result is written for people. */
@@ -17,7 +18,7 @@ export interface TerminalStyle {
 export function formatResult(result: LayerByLayerResult, style: TerminalStyle): string {
   const colours = picocolors.createColors(style.colour);
   const parts = [
-    ...(style.quiet ? [] : [headText(result), tableOf(result, colours)]),
+    ...(style.quiet ? [] : [headText(result), referencesText(result), tableOf(result, colours)]),
     ...(style.quiet ? [] : [notesText(result, colours)]),
     faultsText(result.faults, colours),
     warningsText(result.warnings, colours),
@@ -29,6 +30,26 @@ export function formatResult(result: LayerByLayerResult, style: TerminalStyle): 
 
 function tableOf({ taps, backends }: LayerByLayerResult, colours: Colors): string {
   return backends === undefined ? tapTable(taps, colours) : backendTable(taps, backends, colours);
+}
+
+/** Where several references were held against each other: who they are, and whether one is at fault. */
+function referencesText({ references }: LayerByLayerResult): string {
+  if (references === undefined) return "";
+  const rows = references.map(({ name, library, version, taps, faults }) => [
+    name,
+    name === library ? version : `${library} ${version}`,
+    fraction(taps),
+    faults === 0 ? "none" : String(faults),
+  ]);
+  return tableText(
+    [
+      { title: "reference", align: "left" },
+      { title: "version", align: "left" },
+      { title: "taps held", align: "right" },
+      { title: "faults", align: "right" },
+    ],
+    rows,
+  );
 }
 
 /** `wasm`, or all the back-ends that ran. */
@@ -75,8 +96,9 @@ function notesText({ taps, faults }: LayerByLayerResult, colours: Colors): strin
 /** Each fault: where, what was seen, why, and the line that shows it again. */
 export function faultsText(faults: readonly Fault[], colours: Colors): string {
   return faults
-    .map(({ component, layer, place, evidence, cause, reproduce }) => {
-      const where = layer === null ? component : `${component}, layer ${layer}`;
+    .map(({ component, reference, layer, place, evidence, cause, reproduce }) => {
+      const who = reference === undefined ? component : `${component} ${reference}`;
+      const where = layer === null ? who : `${who}, layer ${layer}`;
       return [
         `${colours.red(colours.bold(`fault at ${place}`))} (${where})`,
         hanging("  evidence  ", evidence),
@@ -115,6 +137,15 @@ function fraction({ compared, total }: { compared: number; total: number }): str
   return `${grouped(compared)} of ${grouped(total)}`;
 }
 
+/** Whether the references alone are to blame: the port agrees with the one that is trusted. */
+function onlyReferences({ faults, taps }: LayerByLayerResult): boolean {
+  return (
+    faults.length > 0 &&
+    faults.every(({ component }) => component === "reference") &&
+    taps.every(({ verdict }) => verdict === "same" || verdict === "not-exercised")
+  );
+}
+
 /** The last line: the verdict and what it rests on. */
 export function summaryText(result: LayerByLayerResult, colours: Colors): string {
   const seconds = `${(result.timings.total / 1000).toFixed(1)} s`;
@@ -128,5 +159,6 @@ export function summaryText(result: LayerByLayerResult, colours: Colors): string
   const named = places.slice(0, 5).join(", ") + (places.length > 5 ? ", …" : "");
   const at = places.length === 0 ? "" : ` at ${named}`;
   const faults = counted(result.faults.length, "fault");
-  return `${colours.red(colours.bold("differs"))}: ${faults}${at} (${compared} compared, ${seconds}${memory})`;
+  const whose = onlyReferences(result) ? " of a reference, none of the port," : "";
+  return `${colours.red(colours.bold("differs"))}: ${faults}${whose}${at} (${compared} compared, ${seconds}${memory})`;
 }

@@ -34,6 +34,8 @@ export function apply(
       return slice(x, operation.attributes);
     case "identity":
       return tf.clone(x);
+    case "weighted-sum":
+      return weightedSum(inputs as readonly tf.Tensor4D[], operation.attributes, weight);
     case "merge":
       return merge(inputs, operation.attributes.mode);
     case "upsample": {
@@ -82,7 +84,7 @@ function padded(x: tf.Tensor4D, { top, bottom, left, right }: Pads, value = 0): 
 
 function conv(
   x: tf.Tensor4D,
-  { pads, strides, groups }: AttributesByKind["conv"],
+  { pads, strides, dilations, groups }: AttributesByKind["conv"],
   weight: Weight,
   allChannels: boolean,
 ): tf.Tensor {
@@ -90,10 +92,10 @@ function conv(
   const bias = weight("bias");
   const input = padded(x, pads);
   const y = allChannels
-    ? tf.conv2d(input, ungrouped(kernel, groups), [...strides], "valid")
+    ? tf.conv2d(input, ungrouped(kernel, groups), [...strides], "valid", "NHWC", [...dilations])
     : tf.concat(
         grouped(input, kernel, groups).map(([part, filters]) =>
-          tf.conv2d(part, filters, [...strides], "valid"),
+          tf.conv2d(part, filters, [...strides], "valid", "NHWC", [...dilations]),
         ),
         3,
       );
@@ -122,13 +124,14 @@ function dense(x: tf.Tensor, weight: Weight, asIs: boolean): tf.Tensor {
 
 function batchNorm(
   x: tf.Tensor,
-  { attributes: { epsilon } }: OperationOf<"batch-norm">,
+  { attributes: { epsilon, epsilonPlace } }: OperationOf<"batch-norm">,
   weight: Weight,
-  outside: boolean,
+  exchanged: boolean,
 ): tf.Tensor {
   const [mean, variance, bias, scale] = ["mean", "variance", "bias", "scale"].map(
     (role) => weight(role) as tf.Tensor1D,
   ) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
+  const outside = (epsilonPlace === "outside") !== exchanged;
   const root = outside ? tf.add(tf.sqrt(variance), epsilon) : tf.sqrt(tf.add(variance, epsilon));
   return tf.add(tf.mul(tf.div(tf.sub(x, mean), root), scale), bias);
 }
@@ -224,6 +227,10 @@ function activate(
       return tf.relu(x);
     case "mish":
       return tf.mul(x, tf.tanh(tf.softplus(x)));
+    case "hard-mish": {
+      const inside = tf.clipByValue(x, -2, 0);
+      return tf.add(tf.relu(x), tf.mul(inside, tf.add(tf.div(inside, 2), 1)));
+    }
     case "swish":
       return tf.mul(x, tf.sigmoid(x));
     case "logistic":
@@ -243,6 +250,25 @@ function activate(
     default:
       throw new Error(`the interpreter has no ${name}`);
   }
+}
+
+function weightedSum(
+  inputs: readonly tf.Tensor4D[],
+  { normalization, epsilon, perChannel }: AttributesByKind["weighted-sum"],
+  weight: Weight,
+): tf.Tensor {
+  const stored = tf.reshape(weight("weights") as tf.Tensor, [inputs.length, -1]);
+  const parts =
+    normalization === "softmax"
+      ? tf.exp(tf.sub(stored, tf.max(stored, 0, true)))
+      : normalization === "relu"
+        ? tf.relu(stored)
+        : stored;
+  const whole =
+    normalization === "none" ? parts : tf.div(parts, tf.add(tf.sum(parts, 0, true), epsilon));
+  const channels = perChannel ? (inputs[0]?.shape[3] ?? 1) : 1;
+  const rows = tf.split(tf.reshape(whole, [inputs.length, channels]), inputs.length, 0);
+  return tf.addN(inputs.map((x, k) => tf.mul(x, tf.reshape(rows[k] as tf.Tensor, [1, 1, 1, -1]))));
 }
 
 function yolo(
