@@ -116,6 +116,7 @@ function unknownStep(
   plan: PlannedTap,
 ): string | null {
   const { architecture } = session.original;
+  if (session.reference.isDoubtful(operation.id)) return operation.kind;
   const steps = new Set(between(architecture, operation, knownBefore(session, recorded, plan)));
   for (const { id, kind, attributes } of architecture.operations) {
     if (kind === "opaque" && steps.has(id)) return (attributes as { operator: string }).operator;

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import type { LayerByLayerOptions } from "../../src/checks/options.js";
+import { ONNX_TYPE } from "../../src/formats/onnx/schema.js";
+import { halfFromFloat32 } from "../../src/formats/small-floats.js";
 import { floats, node, onnxBytes, value, wholes } from "../formats/onnx/write-model.js";
 
 const folder = mkdtempSync(join(tmpdir(), "difftest-onnx-"));
@@ -106,5 +108,250 @@ describe("an ONNX model as the original", () => {
       ["weights", "stem.bias"],
       ["model", "stem/conv"],
     ]);
+  });
+});
+
+/** Whole numbers, a mask, open axes, and values in a scope. */
+const encoder = write(
+  "encoder.onnx",
+  onnxBytes({
+    input: [
+      value("ids", ["batch", "seq"], ONNX_TYPE.int64),
+      value("mask", ["batch", "seq", 1], ONNX_TYPE.bool),
+    ],
+    output: [value("out", ["batch", "seq", 5])],
+    initializer: [
+      floats("words.table", [9, 4], { seed: 1 }),
+      floats("norm.scale", [4], { seed: 2, from: 0.5 }),
+      floats("norm.shift", [4], { seed: 3 }),
+      floats("out.kernel", [4, 5], { seed: 4 }),
+      floats("nothing", [], [0]),
+    ],
+    node: [
+      node("Gather", ["words.table", "ids"], "encoder/words"),
+      node("LayerNormalization", ["encoder/words", "norm.scale", "norm.shift"], "encoder/norm", {
+        epsilon: { float: 1e-5 },
+      }),
+      node("Where", ["mask", "encoder/norm", "nothing"], "shown"),
+      node("MatMul", ["shown", "out.kernel"], "out"),
+    ],
+  }),
+);
+const encode = (options: Partial<LayerByLayerOptions> = {}) =>
+  layerByLayer({
+    model: "test/checks/ports/onnx-encoder.ts",
+    original: encoder,
+    shape: "batch=2,seq=3",
+    mode: "isolated",
+    ...options,
+  });
+
+describe("inputs of an ONNX model", () => {
+  it("have open axes by their names, and reach the port in their own types", async () => {
+    const result = await encode({ mode: "both", inputs: ["ids=ids:0..8", "mask=random:7"] });
+    expect(result.faults).toEqual([]);
+    expect(result.inputShapes).toEqual({ ids: [2, 3], mask: [2, 3, 1] });
+  });
+
+  it("are rows of the table they choose from where nothing is said", async () => {
+    expect((await encode()).verdict).toBe("same");
+  });
+
+  it.each([
+    ["row", "encoder/words"],
+    ["epsilon", "encoder/norm"],
+  ])("show a planted fault: %s", async (mistake, place) => {
+    process.env["DIFFTEST_TEST_MISTAKE"] = mistake;
+    const result = await encode();
+    expect(result.faults.map((fault) => fault.place)).toEqual([place]);
+  });
+
+  it("are told which axis is open", async () => {
+    await expect(encode({ shape: "batch=2" })).rejects.toThrow(
+      /axis 1 of its input "ids" is open \(\[batch, seq\]\); give it: --shape seq=16/,
+    );
+  });
+});
+
+describe("--taps of an ONNX model", () => {
+  it("selects by the file's own names", async () => {
+    const { taps, coverage } = await encode({ taps: "encoder/*" });
+    expect(taps.map(({ id }) => id)).toEqual(["encoder/words", "encoder/norm"]);
+    expect(coverage.excluded).not.toEqual([]);
+  });
+
+  it("refuses a pattern that no value has", async () => {
+    await expect(encode({ taps: "decoder/*" })).rejects.toThrow(
+      /no tap of the original has such an id/,
+    );
+  });
+});
+
+const input = [value("x", [3, 4])];
+const output = [value("product", [3, 5])];
+const kernel = floats("w", [4, 5], { seed: 5 });
+const bytesOf = ({ raw_data: raw }: typeof kernel) =>
+  new Float32Array((raw as Uint8Array).slice().buffer);
+const half = {
+  name: "w",
+  data_type: ONNX_TYPE.float16,
+  dims: [4, 5],
+  raw_data: new Uint8Array(halfFromFloat32(bytesOf(kernel)).buffer),
+};
+const upper = {
+  ...half,
+  data_type: ONNX_TYPE.bfloat16,
+  raw_data: new Uint8Array(
+    Uint16Array.from(new Uint32Array(bytesOf(kernel).buffer), (bits) => bits >>> 16).buffer,
+  ),
+};
+const product = (path: string, options: Partial<LayerByLayerOptions> = {}) =>
+  layerByLayer({
+    model: "test/checks/ports/onnx-product.ts",
+    original: path,
+    mode: "isolated",
+    ...options,
+  });
+
+const inHalf = [
+  node("MatMul", ["x_half", "w"], "product_half"),
+  node("Cast", ["product_half"], "product", { to: ONNX_TYPE.float }),
+];
+/** ONNX Runtime multiplies no bfloat16 on a CPU: such models widen first. */
+const widened = [
+  node("Cast", ["x_half"], "x_wide", { to: ONNX_TYPE.float }),
+  node("Cast", ["w"], "w_wide", { to: ONNX_TYPE.float }),
+  node("MatMul", ["x_wide", "w_wide"], "product"),
+];
+
+describe("a model of half precision", () => {
+  it.each([
+    ["float16", ONNX_TYPE.float16, half, inHalf],
+    ["bfloat16", ONNX_TYPE.bfloat16, upper, widened],
+  ])(
+    "%s is compared to within the measured noise, and a fault in it found",
+    async (name, type, stored, nodes) => {
+      const path = write(
+        `${name}.onnx`,
+        onnxBytes({
+          input,
+          output,
+          initializer: [stored],
+          node: [node("Cast", ["x"], "x_half", { to: type }), ...nodes],
+        }),
+      );
+      const right = await product(path);
+      expect(right.faults).toEqual([]);
+      expect(right.taps.map(({ basis, notes }) => [basis, notes])).toEqual([
+        ["noise", [expect.stringMatching(/measured noise floor/)]],
+      ]);
+      expect(right.warnings.join()).toMatch(/of half precision/);
+      process.env["DIFFTEST_TEST_MISTAKE"] = "unit";
+      expect((await product(path)).faults.map(({ place }) => place)).toEqual(["product"]);
+    },
+  );
+});
+
+describe("code that is not in the main graph", () => {
+  it("is told to be out of reach, with what can be tapped; the node around it is compared", async () => {
+    const path = write(
+      "function.onnx",
+      onnxBytes(
+        {
+          input,
+          output,
+          initializer: [kernel],
+          node: [{ ...node("Product", ["x", "w"], "product"), domain: "own" }],
+        },
+        {
+          opset_import: [
+            { domain: "", version: 18 },
+            { domain: "own", version: 1 },
+          ],
+          functions: [
+            {
+              name: "Product",
+              domain: "own",
+              input: ["a", "b"],
+              output: ["c"],
+              opset_import: [{ domain: "", version: 18 }],
+              node: [node("MatMul", ["a", "b"], "c")],
+            },
+          ],
+        },
+      ),
+    );
+    const right = await product(path);
+    expect(right.faults).toEqual([]);
+    expect(right.warnings.join()).toMatch(
+      /1 nodes lie inside the function Product and cannot be tapped; product can/,
+    );
+    process.env["DIFFTEST_TEST_MISTAKE"] = "unit";
+    expect((await product(path)).faults.map(({ place }) => place)).toEqual(["product"]);
+  });
+});
+
+describe("an ONNX model that cannot be run", () => {
+  const foreign = { ...node("Magic", ["x", "w"], "product"), domain: "my.company" };
+  it.each<[string, Uint8Array, Partial<LayerByLayerOptions>, RegExp]>([
+    [
+      "operators of a domain that the runtime does not have",
+      onnxBytes({ input, output, initializer: [kernel], node: [foreign] }),
+      {},
+      /1 nodes use operators that ONNX Runtime does not have: my\.company\.Magic/,
+    ],
+    [
+      "an operator that does not exist",
+      onnxBytes({
+        input,
+        output,
+        initializer: [kernel],
+        node: [node("Magic", ["x", "w"], "product")],
+      }),
+      {},
+      /operator Magic of operator set 18 is not in ONNX Runtime/,
+    ],
+    [
+      "an operator that is there for other types",
+      onnxBytes({
+        input,
+        output,
+        initializer: [upper],
+        node: [node("Cast", ["x"], "x_half", { to: ONNX_TYPE.bfloat16 }), ...inHalf],
+      }),
+      {},
+      /operator MatMul \(node "MatMul:product_half"\) is not in ONNX Runtime for the types it has here/,
+    ],
+    [
+      "shapes that do not fit",
+      onnxBytes({
+        input: [value("x", [3, 7])],
+        output,
+        initializer: [kernel],
+        node: [node("MatMul", ["x", "w"], "product")],
+      }),
+      {},
+      /ONNX Runtime: .*(incompatible|dimension|mismatch)/i,
+    ],
+    [
+      "an HTML page",
+      new TextEncoder().encode("<!DOCTYPE html><html></html>"),
+      {},
+      /is an HTML page/,
+    ],
+    [
+      "weights of another file",
+      onnxBytes({
+        input,
+        output,
+        initializer: [kernel],
+        node: [node("MatMul", ["x", "w"], "product")],
+      }),
+      { weights: "synthetic:1" },
+      /an ONNX model holds its weights/,
+    ],
+  ])("%s: one line", async (name, bytes, options, message) => {
+    const path = write(`${name.replaceAll(" ", "-")}.onnx`, bytes);
+    await expect(product(path, options)).rejects.toThrow(message);
   });
 });

@@ -181,18 +181,20 @@ function numbersOf(
 /** Models of half precision and quantized ones: what the comparison can mean there. */
 function precisionWarnings(name: string, run: OnnxModelRun): string[] {
   const types = [...run.values.values()].map(({ type }) => type);
-  const half = types.filter((type) => type === "float16").length;
-  const bytes = types.filter((type) => type === "int8" || type === "uint8").length;
+  const count = (...wanted: string[]) => types.filter((type) => wanted.includes(type)).length;
+  const half = count("float16", "bfloat16");
+  const bytes = count("int8", "uint8");
+  const of = `of its ${types.length} values are`;
   return [
     ...(half === 0
       ? []
       : [
-          `${name}: ${half} of its ${types.length} values are float16; ONNX Runtime rounds each of them, the port's are compared to within the noise of half precision`,
+          `${name}: ${half} ${of} of half precision (float16, bfloat16): ONNX Runtime rounds each of them, the port is compared to within the measured noise of that`,
         ]),
     ...(bytes === 0
       ? []
       : [
-          `${name}: ${bytes} of its ${types.length} values are quantized; they are compared as whole numbers to within one step, what is computed from them to within the measured noise`,
+          `${name}: ${bytes} ${of} quantized: they are compared as whole numbers to within one step, what is computed from them to within the measured noise`,
         ]),
   ];
 }

@@ -192,6 +192,7 @@ class OnnxReading {
 }
 
 const NARROW: ReadonlySet<string> = new Set([
+  "bfloat16",
   "float16",
   "float64",
   "int8",

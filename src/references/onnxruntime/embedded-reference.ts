@@ -32,6 +32,11 @@ export class EmbeddedReference {
     return ofPort;
   }
 
+  /** Whether what is known of an operation turned out not to be what the original computes: then only its noise is measured. */
+  isDoubtful(_id: string): boolean {
+    return false;
+  }
+
   /**
    * Runs all segments of a plan; each tap's values are in the scratch file when `onReady` is called.
    *

@@ -25,7 +25,11 @@ const NOISE_FACTOR = 10;
 const NOISE_ROUNDINGS = 16;
 
 /** u of the types that values are computed in. */
-const ROUNDOFF: Readonly<Record<string, number>> = { float32: UNIT_ROUNDOFF, float16: 2 ** -11 };
+const ROUNDOFF: Readonly<Record<string, number>> = {
+  bfloat16: 2 ** -8,
+  float16: 2 ** -11,
+  float32: UNIT_ROUNDOFF,
+};
 
 /** Kinds that only move values. */
 const MOVES: ReadonlySet<string> = new Set([
@@ -52,6 +56,7 @@ export class OnnxModelReference extends EmbeddedReference {
   readonly #process: OnnxRuntimeProcess;
   readonly #architecture: Architecture;
   readonly #ancestry: Ancestry;
+  readonly #doubtful = new Set<string>();
   readonly #bases = new Map<string, Basis>();
   #request: PlanRequest | undefined;
 
@@ -65,6 +70,10 @@ export class OnnxModelReference extends EmbeddedReference {
 
   override functionError(ofPort: FunctionErrors): FunctionErrors {
     return operatorErrors(ofPort);
+  }
+
+  override isDoubtful(id: string): boolean {
+    return this.#doubtful.has(id);
   }
 
   override prepare(request: PlanRequest): PreparedTaps {
@@ -139,12 +148,15 @@ export class OnnxModelReference extends EmbeddedReference {
   }
 
   async #bound(planned: PlannedTap): Promise<Float32Array> {
-    return this.#bases.get(planned.id) === "noise"
-      ? await this.#noise(planned)
-      : await this.#derived(planned);
+    if (this.#bases.get(planned.id) === "noise") return await this.#noise(planned);
+    const derived = await this.#derived(planned);
+    if (derived !== null) return derived;
+    this.#doubtful.add(planned.id);
+    return await this.#noise(planned);
   }
 
-  async #derived({ id, shape, frontier }: PlannedTap): Promise<Float32Array> {
+  /** The bound of a known step; `null` where the step as we know it does not give the runtime's values. */
+  async #derived({ id, shape, frontier }: PlannedTap): Promise<Float32Array | null> {
     const request = this.#request as PlanRequest;
     const known = this.#known(frontier);
     const cut = new Set(known.keys());
@@ -162,7 +174,9 @@ export class OnnxModelReference extends EmbeddedReference {
       },
       known,
     );
-    return values.get("bound")?.data ?? new Float32Array(sizeOf(shape));
+    const bound = values.get("bound")?.data ?? new Float32Array(sizeOf(shape));
+    const [own, expected] = [values.get("value") as Tensor, this.#run.read(id) as Tensor];
+    return agrees(own.data, expected.data, bound) ? bound : null;
   }
 
   #known(frontier: readonly string[]): Map<string, Tensor> {
@@ -179,47 +193,78 @@ export class OnnxModelReference extends EmbeddedReference {
   async #noise({ id, shape, frontier }: PlannedTap): Promise<Float32Array> {
     const cut = new Set([...frontier, ...this.#architecture.inputs.map(({ name }) => name)]);
     const { between } = this.#ancestry.back(id, cut);
-    const nodes = new Set(
-      between.map((one) => (this.#ancestry.operations.get(one) as Operation).layer),
-    );
-    const typeOf = (name: string) => this.#run.values.get(name)?.type ?? "float32";
-    const part = submodel(this.#run.model, nodes, id, typeOf);
+    const layers = between.map((one) => (this.#ancestry.operations.get(one) as Operation).layer);
+    const part = submodel(this.#run.model, new Set(layers), id, (name) => this.#typeOf(name));
     const expected = this.#run.read(id) as Tensor;
-    const unit = ROUNDOFF[typeOf(id)] ?? UNIT_ROUNDOFF;
-    const largest = new Float32Array(sizeOf(shape));
-    let squares = 0;
+    const unit = this.#coarsest([...between, ...part.inputs]);
+    const noise = new MeasuredNoise(sizeOf(shape));
     for (let round = 0; round < NOISE_RUNS; round++) {
       const feeds = Object.fromEntries(
-        part.inputs.map((name) => [
-          name,
-          this.#disturbed(name, typeOf(name), cut.has(name), round),
-        ]),
+        part.inputs.map((name) => [name, this.#disturbed(name, cut.has(name) ? unit : 0, round)]),
       );
-      const { data } = await this.#run.part(part.bytes, feeds, id);
-      for (let k = 0; k < data.length; k++) {
-        const moved = Math.abs((data[k] as number) - (expected.data[k] as number));
-        if (!Number.isFinite(moved)) continue;
-        squares += moved * moved;
-        if (moved > (largest[k] as number)) largest[k] = moved;
-      }
+      noise.add((await this.#run.part(part.bytes, feeds, id)).data, expected.data);
     }
-    const typical = Math.sqrt(squares / Math.max(1, NOISE_RUNS * largest.length));
-    const step = this.#isQuantized(id) ? 1 : 0;
-    return largest.map(
-      (moved, k) =>
-        NOISE_FACTOR * Math.max(moved, typical) +
-        NOISE_ROUNDINGS * unit * Math.abs(expected.data[k] as number) +
-        step,
-    );
+    return noise.bound(expected.data, unit, this.#isQuantized(id) ? 1 : 0);
   }
 
-  #disturbed(name: string, type: string, disturb: boolean, round: number): FeedSource {
+  #typeOf(name: string): string {
+    return this.#run.values.get(name)?.type ?? "float32";
+  }
+
+  /** The largest u among the types of some values: what passes through half precision is rounded to it. */
+  #coarsest(names: readonly string[]): number {
+    return Math.max(UNIT_ROUNDOFF, ...names.map((name) => ROUNDOFF[this.#typeOf(name)] ?? 0));
+  }
+
+  #disturbed(name: string, unit: number, round: number): FeedSource {
+    const type = this.#typeOf(name);
     const { shape, data } = this.#run.read(name) as Tensor;
-    const unit = ROUNDOFF[type];
-    if (!disturb || unit === undefined) return { kind: "value", shape, data, type };
+    if (unit === 0 || ROUNDOFF[type] === undefined) return { kind: "value", shape, data, type };
     const moved = data.map((value, k) => value * (1 + 2 * unit * sign(k, round)));
     return { kind: "value", shape, data: moved, type };
   }
+}
+
+/** What some runs on disturbed numbers moved. */
+class MeasuredNoise {
+  readonly #largest: Float32Array;
+  #squares = 0;
+  #runs = 0;
+
+  constructor(size: number) {
+    this.#largest = new Float32Array(size);
+  }
+
+  add(disturbed: Float32Array, expected: Float32Array): void {
+    this.#runs += 1;
+    for (let k = 0; k < this.#largest.length; k++) {
+      const moved = Math.abs((disturbed[k] as number) - (expected[k] as number));
+      if (!Number.isFinite(moved)) continue;
+      this.#squares += moved * moved;
+      if (moved > (this.#largest[k] as number)) this.#largest[k] = moved;
+    }
+  }
+
+  /** The tolerance of each element: what was seen there or is typical, and a port's own rounding of the result. */
+  bound(expected: Float32Array, unit: number, step: number): Float32Array {
+    const typical = Math.sqrt(this.#squares / Math.max(1, this.#runs * this.#largest.length));
+    return this.#largest.map((moved, k) => {
+      const own = NOISE_ROUNDINGS * unit * Math.abs(expected[k] as number);
+      return NOISE_FACTOR * Math.max(moved, typical) + own + step;
+    });
+  }
+}
+
+/** How many times their bound two right ways to compute a step may lie apart: sums in an unlucky order do. */
+const UNLUCKY = 64;
+
+/** Whether two results of one step differ by no more than rounding; what is NaN in both is no difference. */
+function agrees(own: Float32Array, expected: Float32Array, bound: Float32Array): boolean {
+  return expected.every((value, k) => {
+    const other = own[k] as number;
+    if (Object.is(value, other) || (Number.isNaN(value) && Number.isNaN(other))) return true;
+    return value === other || Math.abs(value - other) <= UNLUCKY * (bound[k] as number);
+  });
 }
 
 /** 1 or −1, by a hash: the same at every run. */

@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 import { InputError, UnavailableError } from "../../errors.js";
 import { exposeOutputs } from "../../formats/onnx/expose-outputs.js";
-import type { OnnxModel } from "../../formats/onnx/model-reader.js";
+import { type OnnxModel, onnxModelFrom } from "../../formats/onnx/model-reader.js";
+import { narrowValues } from "../../formats/onnx/narrow-values.js";
 import { readExactly, writeExactly } from "../../runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
 import type { OnnxRuntimeProcess } from "./onnxruntime-process.js";
@@ -61,6 +62,7 @@ export class OnnxModelRun {
     );
     const run = new OnnxModelRun(process, model, inputs, values);
     const names = model.taps.filter(({ tensor: is }) => is).map(({ name }) => name);
+    const narrow = narrowValues(model.proto.graph ?? {});
     let [bytes, done] = [0, 0];
     for (let at = 0; at < names.length; ) {
       const each = done === 0 ? 0 : bytes / done;
@@ -68,7 +70,7 @@ export class OnnxModelRun {
       const batch = names.slice(at, at + count);
       for (const [name, answer] of await run.#outputs(batch)) {
         bytes += 4 * sizeOf(answer.shape);
-        values.set(name, run.#kept(answer));
+        values.set(name, run.#kept(answer, narrow.has(name)));
       }
       done += batch.length;
       at += batch.length;
@@ -98,16 +100,24 @@ export class OnnxModelRun {
     );
   }
 
-  /** Runs a model made of some of this one's nodes. */
+  /** Runs a model made of some of this one's nodes; what the runtime does not pass goes through casts. */
   async part(
     bytes: Uint8Array,
     feeds: Readonly<Record<string, FeedSource>>,
     output: string,
   ): Promise<Tensor> {
+    const model = onnxModelFrom(bytes, this.model.name, dirname(resolve(this.model.name)));
+    const exposed = exposeOutputs(model, [output]);
+    const given = Object.entries(feeds).map(([name, source]): [string, FeedSource] => {
+      const cast = exposed.castInputs.get(name);
+      return cast === undefined || source.kind !== "value"
+        ? [name, source]
+        : [cast, { ...source, type: "float32" }];
+    });
     const [answer] = await this.#run({
-      model: bytes,
-      feeds,
-      outputs: [{ name: output, send: true }],
+      model: exposed.bytes,
+      feeds: Object.fromEntries(given),
+      outputs: [{ name: exposed.outputs.get(output) ?? output, send: true }],
     });
     if (answer?.data === undefined) throw new Error(`${output} holds no numbers`);
     return tensor(answer.shape, answer.data);
@@ -144,7 +154,9 @@ export class OnnxModelRun {
     }
   }
 
-  #kept({ shape, type, data }: OutputAnswer): RunValue {
+  /** @param narrow - whether it came through a cast: the type that the model has is none that the runtime hands out */
+  #kept({ shape, type: given, data }: OutputAnswer, narrow: boolean): RunValue {
+    const type = narrow ? "bfloat16" : given;
     if (data === undefined) return { shape, type, offset: null };
     const offset = this.#process.scratch.allocate(data.byteLength);
     writeExactly(this.#process.scratch.fd, data, offset);
@@ -184,32 +196,36 @@ function refuseUnknownDomains(model: OnnxModel): void {
 function explained(error: unknown, model: OnnxModel): unknown {
   if (!(error instanceof UnavailableError)) return error;
   const { message } = error;
-  const missing =
-    /Could not find an implementation for (\S+) node with name '([^']*)'/.exec(message) ??
-    /(\S+) is not a registered function\/op/.exec(message);
+  const missing = missingOperator(message);
   if (missing !== null) {
-    const node = missing[2] === undefined || missing[2] === "" ? "" : ` (node "${missing[2]}")`;
-    const operator = (missing[1] ?? "").replace(/\((-?\d+)\)$/, (_, version: string) =>
-      version === "-1" ? "" : `, operator set ${version}`,
-    );
     return new InputError(
       "unsupported",
-      `${model.name}: operator ${operator}${node} is not in ONNX Runtime; export the model without it, or with another operator set`,
+      `${model.name}: ${missing}; export the model without it, or with another operator set`,
       { cause: error },
     );
   }
-  if (
-    /INVALID_ARGUMENT|INVALID_GRAPH|Type Error|ShapeInferenceError|Non-zero status code/.test(
-      message,
-    )
-  ) {
-    return new InputError(
-      "format",
-      `${model.name}: ${message.replace(/^reference onnxruntime: /, "ONNX Runtime: ")}`,
-      {
-        cause: error,
-      },
-    );
+  if (!REFUSALS.test(message)) return error;
+  const reason = message.replace(/^reference onnxruntime: /, "ONNX Runtime: ");
+  return new InputError("format", `${model.name}: ${reason}`, { cause: error });
+}
+
+/** What the runtime says where a model or its inputs are at fault, and not itself. */
+const REFUSALS =
+  /INVALID_ARGUMENT|INVALID_GRAPH|invalid model|Type Error|ShapeInferenceError|Non-zero status code/;
+
+/** The operator that the runtime says it lacks, in words: at all, or for the types of this node. */
+function missingOperator(message: string): string | null {
+  const unknown =
+    /No Op registered for (\S+) with domain_version of (\d+)/.exec(message) ??
+    /(\S+) is not a registered function\/op/.exec(message);
+  if (unknown !== null) {
+    const [, operator, version] = unknown;
+    const set = version === undefined ? "" : ` of operator set ${version}`;
+    return `operator ${operator}${set} is not in ONNX Runtime`;
   }
-  return error;
+  const [, operator, node] =
+    /Could not find an implementation for ([^\s(]+)\S* node with name '([^']*)'/.exec(message) ??
+    [];
+  if (operator === undefined) return null;
+  return `operator ${operator}${node ? ` (node "${node}")` : ""} is not in ONNX Runtime for the types it has here`;
 }

@@ -106,9 +106,11 @@ const EXACT: ReadonlySet<string> = new Set([
   "Xor",
 ]);
 
-/** Whether a node rounds nothing. */
+/** Whether a node rounds nothing. A cast to half precision does: a port in float32 has more digits. */
 export function isExact(view: NodeView): boolean {
-  return isStandard(view) && EXACT.has(view.node.op_type ?? "");
+  const { op_type: operator = "" } = view.node;
+  if (operator.startsWith("Cast") && /^b?float16$/.test(view.output.type)) return false;
+  return isStandard(view) && EXACT.has(operator);
 }
 
 function isStandard({ node: { domain = "" } }: NodeView): boolean {

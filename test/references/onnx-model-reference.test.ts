@@ -1,0 +1,354 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Ancestry } from "../../src/architecture/ancestry.js";
+import type { Architecture, ArchitectureInput } from "../../src/architecture/architecture.js";
+import { architectureFromOnnx } from "../../src/formats/onnx/architecture.js";
+import { type OnnxModel, onnxModelFrom } from "../../src/formats/onnx/model-reader.js";
+import { type NodeProto, ONNX_TYPE } from "../../src/formats/onnx/schema.js";
+import { weightsFromOnnx } from "../../src/formats/onnx/weights.js";
+import { readTensor } from "../../src/formats/tensor-file.js";
+import { OnnxModelReference } from "../../src/references/onnxruntime/onnx-model-reference.js";
+import { OnnxModelRun } from "../../src/references/onnxruntime/onnx-model-run.js";
+import { OnnxRuntimeProcess } from "../../src/references/onnxruntime/onnxruntime-process.js";
+import { functionErrorOf } from "../../src/runtime/function-errors.js";
+import { readExactly } from "../../src/runtime/scratch-file.js";
+import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { syntheticInput } from "../../src/weights/synthetic.js";
+import { copiedTensors } from "../../src/weights/tensor-file-weights.js";
+import { floats, node, onnxBytes, value, wholes } from "../formats/onnx/write-model.js";
+
+const inputs: readonly ArchitectureInput[] = [
+  { name: "map", shape: [2, 4, 7, 6] },
+  { name: "rows", shape: [3, 4] },
+  { name: "words", shape: [2, 3, 4] },
+  { name: "heads", shape: [2, 2, 3, 4] },
+  { name: "positive", shape: [2, 3] },
+  { name: "ids", shape: [2, 3], type: "int" },
+  { name: "mask", shape: [2, 3], type: "bool" },
+];
+const initializer = [
+  floats("k33", [6, 4, 3, 3], { seed: 1 }),
+  floats("k_group", [4, 1, 3, 2], { seed: 2 }),
+  floats("k_up", [4, 3, 2, 2], { seed: 3 }),
+  floats("b6", [6], { seed: 4 }),
+  floats("b3", [3], { seed: 5 }),
+  floats("c4", [4], { seed: 6 }),
+  floats("d4", [4], { seed: 7, from: 0.1 }),
+  floats("oi", [5, 4], { seed: 8 }),
+  floats("io", [4, 5], { seed: 9 }),
+  floats("b5", [5], { seed: 10 }),
+  floats("table", [9, 4], { seed: 11 }),
+  floats("half", [], [0.5]),
+  floats("two", [], [2]),
+  floats("low", [], [-0.25]),
+  floats("scales", [4], [1, 1, 2, 2]),
+  floats("six", [], [0.6]),
+  wholes("shape", [0, -1]),
+  wholes("ones", [1]),
+  wholes("pads", [0, 0, 1, 0, 0, 1, 0, 2]),
+  wholes("starts", [4, -1]),
+  wholes("ends", [0, -100]),
+  wholes("axes", [2, 3]),
+  wholes("steps", [-2, -1]),
+  wholes("last", [-1], []),
+  wholes("parts", [1, 3]),
+  wholes("tall", [2, 4, 9, 11]),
+  wholes("wide", [5, 2, 3]),
+];
+
+/** Each node and the kind that its value must be read as; the name says what is special. */
+const cases: readonly (readonly [kind: string, node: NodeProto])[] = [
+  ["conv", node("Conv", ["map", "k33", "b6"], "conv", { pads: [1, 0, 2, 1], strides: [2, 1] })],
+  ["conv", node("Conv", ["map", "k33"], "conv_upper", { auto_pad: "SAME_UPPER", strides: [2, 2] })],
+  ["conv", node("Conv", ["map", "k33"], "conv_lower", { auto_pad: "SAME_LOWER", strides: [2, 2] })],
+  ["conv", node("Conv", ["map", "k_group"], "conv_depth", { group: 4, dilations: [2, 1] })],
+  [
+    "conv-transpose",
+    node("ConvTranspose", ["map", "k_up", "b3"], "conv_up", {
+      strides: [2, 2],
+      output_padding: [1, 0],
+      pads: [0, 1, 0, 0],
+    }),
+  ],
+  ["dense", node("Gemm", ["rows", "oi", "b5"], "gemm_oi", { transB: 1 })],
+  ["binary", node("Gemm", ["rows", "io", "b5"], "gemm_io")],
+  ["contract", node("MatMul", ["words", "io"], "matmul_weight")],
+  ["transpose", node("Transpose", ["heads"], "turned", { perm: [0, 1, 3, 2] })],
+  ["contract", node("MatMul", ["heads", "turned"], "matmul_heads")],
+  ["batch-norm", node("BatchNormalization", ["map", "c4", "d4", "c4", "d4"], "batch_norm")],
+  ["binary", node("LayerNormalization", ["words", "d4", "c4"], "layer_norm")],
+  [
+    "binary",
+    node("LayerNormalization", ["words", "d4"], "layer_norm_plain", { epsilon: { float: 1e-3 } }),
+  ],
+  ["binary", node("InstanceNormalization", ["map", "d4", "c4"], "instance_norm")],
+  ["activation", node("Relu", ["map"], "relu")],
+  ["activation", node("LeakyRelu", ["map"], "leaky")],
+  ["activation", node("Sigmoid", ["map"], "sigmoid")],
+  ["activation", node("Tanh", ["map"], "tanh")],
+  ["activation", node("Elu", ["map"], "elu", { alpha: { float: 0.7 } })],
+  ["activation", node("Selu", ["map"], "selu")],
+  ["activation", node("Exp", ["map"], "exp")],
+  ["activation", node("Softplus", ["map"], "softplus")],
+  ["activation", node("Softsign", ["map"], "softsign")],
+  ["activation", node("Mish", ["map"], "mish")],
+  ["activation", node("HardSigmoid", ["map"], "hard_sigmoid")],
+  ["binary", node("HardSwish", ["map"], "hard_swish")],
+  ["activation", node("Clip", ["map", "low", "half"], "clip")],
+  ["elementwise", node("Erf", ["map"], "erf")],
+  ["elementwise", node("Sqrt", ["positive"], "sqrt")],
+  ["elementwise", node("Log", ["positive"], "log")],
+  ["elementwise", node("Reciprocal", ["positive"], "reciprocal")],
+  ["elementwise", node("Floor", ["map"], "floor")],
+  ["elementwise", node("Round", ["map"], "round")],
+  ["elementwise", node("Neg", ["map"], "neg")],
+  ["elementwise", node("Not", ["mask"], "not")],
+  ["activation", node("Pow", ["map", "two"], "squared")],
+  ["elementwise", node("Pow", ["positive", "half"], "root")],
+  ["binary", node("Pow", ["positive", "six"], "power")],
+  ["binary", node("Add", ["words", "c4"], "add_weight")],
+  ["binary", node("Mul", ["half", "words"], "scaled")],
+  ["binary", node("Sub", ["words", "rows"], "sub_rows")],
+  ["binary", node("Div", ["words", "d4"], "divided")],
+  ["binary", node("Max", ["words", "rows"], "larger")],
+  ["binary", node("Less", ["words", "rows"], "less")],
+  ["where", node("Where", ["less", "words", "rows"], "chosen")],
+  [
+    "pool",
+    node("MaxPool", ["map"], "max_pool", {
+      kernel_shape: [3, 2],
+      strides: [2, 2],
+      pads: [1, 0, 1, 1],
+    }),
+  ],
+  [
+    "pool",
+    node("MaxPool", ["map"], "max_ceil", { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
+  ],
+  ["pool", node("AveragePool", ["map"], "mean_pool", { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })],
+  [
+    "pool",
+    node("AveragePool", ["map"], "mean_counted", {
+      kernel_shape: [3, 3],
+      pads: [1, 1, 1, 1],
+      count_include_pad: 1,
+    }),
+  ],
+  [
+    "pool",
+    node("AveragePool", ["map"], "mean_ceil", {
+      kernel_shape: [2, 2],
+      strides: [2, 2],
+      ceil_mode: 1,
+    }),
+  ],
+  ["global-pool", node("GlobalAveragePool", ["map"], "global_mean")],
+  ["global-pool", node("GlobalMaxPool", ["map"], "global_max")],
+  ["reduce", node("ReduceMean", ["map", "axes"], "mean_axes", { keepdims: 0 })],
+  ["reduce", node("ReduceSum", ["map"], "sum_all")],
+  ["reduce", node("ReduceMax", ["map", "last_axis"], "max_last")],
+  ["softmax", node("Softmax", ["heads"], "softmax", { axis: 2 })],
+  ["view", node("Reshape", ["map", "shape"], "reshaped")],
+  ["view", node("Flatten", ["map"], "flattened", { axis: 2 })],
+  ["view", node("Unsqueeze", ["rows", "ones"], "unsqueezed")],
+  ["view", node("Squeeze", ["unsqueezed", "ones"], "squeezed")],
+  ["concat", node("Concat", ["rows", "rows", "table"], "concat", { axis: 0 })],
+  ["slice", node("Split", ["map", "parts"], ["split_0", "split_1"], { axis: 1 })],
+  ["take", node("Slice", ["map", "starts", "ends", "axes", "steps"], "sliced")],
+  ["gather", node("Gather", ["table", "ids"], "embedded")],
+  ["view", node("Gather", ["words", "last"], "last_word", { axis: 1 })],
+  ["pad", node("Pad", ["map", "pads", "half"], "padded")],
+  ["expand", node("Expand", ["positive", "wide"], "expanded")],
+  ["identity", node("Dropout", ["map"], "dropped")],
+  ["identity", node("Cast", ["ids"], "as_float", { to: ONNX_TYPE.float })],
+  [
+    "resize",
+    node("Resize", ["map", "", "scales"], "nearest", {
+      mode: "nearest",
+      coordinate_transformation_mode: "asymmetric",
+      nearest_mode: "floor",
+    }),
+  ],
+  ["resize", node("Resize", ["map", "", "", "tall"], "linear", { mode: "linear" })],
+  [
+    "resize",
+    node("Resize", ["map", "", "", "tall"], "corners", {
+      mode: "linear",
+      coordinate_transformation_mode: "align_corners",
+    }),
+  ],
+];
+
+/** Nodes that are left to the runtime, and whether they round. */
+const opaque: readonly (readonly [exact: boolean, node: NodeProto])[] = [
+  [true, node("Tile", ["rows", "repeats"], "tiled")],
+  [true, node("ArgMax", ["words"], "largest", { axis: -1 })],
+  [true, node("DepthToSpace", ["map"], "spread", { blocksize: 2 })],
+  [false, node("CumSum", ["words", "one_axis"], "cumulated")],
+  [false, node("LpNormalization", ["words"], "unit")],
+  [false, node("PRelu", ["map", "slope"], "prelu")],
+];
+
+let process: OnnxRuntimeProcess;
+let run: OnnxModelRun;
+let architecture: Architecture;
+let reference: OnnxModelReference;
+let bounds: ReadonlyMap<string, Float32Array | null>;
+
+const graph = {
+  input: [
+    ...inputs.map(({ name, shape, type = "float" }) =>
+      value(
+        name,
+        shape,
+        { float: ONNX_TYPE.float, int: ONNX_TYPE.int64, bool: ONNX_TYPE.bool }[type],
+      ),
+    ),
+  ],
+  output: [...cases, ...opaque].flatMap(([, { output = [] }]) => output.map((name) => ({ name }))),
+  initializer: [
+    ...initializer,
+    wholes("last_axis", [-1]),
+    wholes("repeats", [2, 1]),
+    wholes("one_axis", [1], []),
+    floats("slope", [4, 1, 1], { seed: 12 }),
+  ],
+  node: [...cases, ...opaque].map(([, one]) => one),
+};
+
+function fed(): Map<string, Tensor> {
+  return new Map(
+    inputs.map(({ name, shape, type = "float" }, k) => {
+      const { data } = syntheticInput(shape, 20 + k);
+      const from = {
+        float: name === "positive" ? (u: number) => u + 0.1 : (u: number) => 4 * u - 2,
+        int: (u: number) => Math.floor(9 * u),
+        bool: Math.round,
+      }[type];
+      return [name, tensor(shape, data.map(from))];
+    }),
+  );
+}
+
+function numbersIn(model: OnnxModel, recorded: OnnxModelRun, name: string): number[] | undefined {
+  const found = recorded.values.has(name) ? recorded.read(name)?.data : undefined;
+  if (found !== undefined) return [...found];
+  const stored = model.weights.tensors.find((one) => one.name === name);
+  return stored && Array.from(readTensor(stored, "model").data as Float32Array, Number);
+}
+
+beforeAll(async () => {
+  const model = onnxModelFrom(onnxBytes(graph), "all.onnx", null);
+  const weights = weightsFromOnnx(model).map((spec) => ({
+    spec,
+    tensor: model.weights.get(spec.name),
+  }));
+  process = await OnnxRuntimeProcess.start(copiedTensors(weights, "all.onnx"));
+  run = await OnnxModelRun.record(process, model, fed());
+  const numbers = (name: string) => numbersIn(model, run, name);
+  architecture = architectureFromOnnx(model, inputs, { values: run.values, numbers });
+  reference = new OnnxModelReference(process, run, architecture);
+  const taps = architecture.layers.map(({ id }) => id);
+  const prepared = reference.prepare({
+    taps,
+    cut: new Set(taps),
+    layout: "nchw",
+    functionError: reference.functionError(functionErrorOf("plain")),
+    scratch: process.scratch,
+    negativeSide: () => false,
+  });
+  await reference.record(prepared, new Map(), () => undefined);
+  bounds = new Map(
+    prepared.plan.taps.map(({ id, shape, boundOffset }) => {
+      if (boundOffset === undefined) return [id, null];
+      const bound = new Float32Array(sizeOf(shape));
+      readExactly(process.scratch.fd, bound, boundOffset);
+      return [id, bound];
+    }),
+  );
+}, 60_000);
+afterAll(() => process?.close());
+
+/** What our own lowering makes of a node, from the runtime's values before it. */
+async function lowered(id: string): Promise<Tensor> {
+  const tapped = new Set(architecture.layers.map((layer) => layer.id));
+  tapped.delete(id);
+  const { between, frontier } = new Ancestry(architecture).back(id, tapped);
+  const known = new Map(
+    [...frontier, ...inputs.map(({ name }) => name)].map((name) => [
+      name,
+      run.read(name) as Tensor,
+    ]),
+  );
+  const { values } = await reference.compute(
+    { operations: between, outputs: [{ tap: id, name: "value" }] },
+    known,
+  );
+  return values.get("value") as Tensor;
+}
+
+describe("the reading of a node", () => {
+  it.each(cases.map(([kind, one]) => [one.output?.at(-1) ?? "", kind] as const))(
+    "%s is of kind %s and computes what ONNX Runtime does, within its bound",
+    async (id, kind) => {
+      const operation = architecture.operations.find((one) => one.id === id);
+      expect(operation?.kind).toBe(kind);
+      expect(operation?.shape).toEqual(run.values.get(id)?.shape);
+      const [own, expected] = [await lowered(id), run.read(id) as Tensor];
+      expect(own.shape).toEqual(expected.shape);
+      const bound = bounds.get(id) ?? null;
+      const over = own.data.findIndex(
+        (v, k) => !(Math.abs(v - (expected.data[k] ?? 0)) <= (bound?.[k] ?? 0)),
+      );
+      expect([over, own.data[over], expected.data[over], bound?.[over]]).toEqual([
+        -1,
+        undefined,
+        undefined,
+        undefined,
+      ]);
+    },
+  );
+});
+
+describe("a step that is not what we take it for", () => {
+  it("is found out by the runtime's own values, and its noise is measured instead", async () => {
+    const steeper = {
+      ...architecture,
+      operations: architecture.operations.map((one) =>
+        one.id === "leaky" && one.kind === "activation"
+          ? { ...one, attributes: { ...one.attributes, parameters: { slope: 0.02 } } }
+          : one,
+      ),
+    };
+    const doubting = new OnnxModelReference(process, run, steeper);
+    const prepared = doubting.prepare({
+      taps: ["leaky", "tanh"],
+      cut: new Set(["leaky", "tanh"]),
+      layout: "nchw",
+      functionError: doubting.functionError(functionErrorOf("plain")),
+      scratch: process.scratch,
+      negativeSide: () => false,
+    });
+    await doubting.record(prepared, new Map(), () => undefined);
+    expect([doubting.isDoubtful("leaky"), doubting.isDoubtful("tanh")]).toEqual([true, false]);
+  });
+});
+
+describe("a node whose arithmetic is not known", () => {
+  it.each(opaque.map(([exact, one]) => [one.output?.[0] ?? "", exact] as const))(
+    "%s is left to the runtime (exact: %s)",
+    (id, exact) => {
+      const operation = architecture.operations.find((one) => one.id === id);
+      expect(operation?.kind).toBe("opaque");
+      expect(operation?.attributes).toMatchObject({ exact });
+      const bound = bounds.get(id) ?? null;
+      expect(bound === null).toBe(exact);
+      const expected = run.read(id) as Tensor;
+      // A measured floor sees a mistake of a thousandth, and lets rounding pass.
+      for (const [k, limit] of bound?.entries() ?? []) {
+        const size = Math.abs(expected.data[k] ?? 0);
+        expect(limit).toBeGreaterThanOrEqual(size * 2 ** -22);
+        expect(limit).toBeLessThan(1e-4);
+      }
+    },
+  );
+});
