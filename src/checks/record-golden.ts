@@ -68,6 +68,12 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
   const name = basename(path);
   const model = options.model === undefined ? null : builtInModel(options.model);
   const original = await openOriginalFile({ path, name, model, options: resolved });
+  if (original.run !== undefined) {
+    throw new InputError(
+      "unsupported",
+      `${name}: an ONNX model needs no golden, ONNX Runtime runs the file itself wherever difftest does; keep the file and its --input beside the port's tests`,
+    );
+  }
   const weights = await original.openWeights();
   try {
     if (weights.lastLayer !== null) {

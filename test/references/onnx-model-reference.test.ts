@@ -309,6 +309,34 @@ describe("the reading of a node", () => {
   );
 });
 
+describe("a part of a node", () => {
+  it("is a tap as any other, and what follows is bounded from there", async () => {
+    const taps = ["layer_norm/normed", "layer_norm"];
+    const parts = new OnnxModelReference(process, run, architecture);
+    const prepared = parts.prepare({
+      taps,
+      cut: new Set(taps),
+      layout: "nchw",
+      functionError: parts.functionError(functionErrorOf("plain")),
+      scratch: process.scratch,
+      negativeSide: () => false,
+    });
+    await parts.record(prepared, new Map(), () => undefined);
+    expect(prepared.plan.taps.map(({ frontier }) => frontier)).toEqual([
+      ["words"],
+      ["layer_norm/normed"],
+    ]);
+    const [normed] = prepared.plan.taps;
+    const values = new Float32Array(24);
+    readExactly(process.scratch.fd, values, normed?.offset ?? 0);
+    for (let row = 0; row < 24; row += 4) {
+      const sum = values.subarray(row, row + 4).reduce((a, b) => a + b, 0);
+      expect(Math.abs(sum)).toBeLessThan(1e-5);
+    }
+    expect(parts.isDoubtful("layer_norm")).toBe(false);
+  });
+});
+
 describe("a step that is not what we take it for", () => {
   it("is found out by the runtime's own values, and its noise is measured instead", async () => {
     const steeper = {

@@ -4,7 +4,7 @@ import type {
   InputType,
 } from "../../architecture/architecture.js";
 import { InputError } from "../../errors.js";
-import { architectureFromOnnx } from "../../formats/onnx/architecture.js";
+import { architectureFromOnnx, type OnnxTrace } from "../../formats/onnx/architecture.js";
 import { type OnnxModel, openOnnxModel } from "../../formats/onnx/model-reader.js";
 import { weightsFromOnnx } from "../../formats/onnx/weights.js";
 import { readTensor } from "../../formats/tensor-file.js";
@@ -88,13 +88,18 @@ function openOnnx({ path, name, model: builtIn, options }: OpenRequest): Origina
       const run = await OnnxModelRun.record(process, model, values);
       const numbers = (value: string) => numbersOf(model, run, value);
       const architecture: Architecture = {
-        ...architectureFromOnnx(model, inputs, { values: run.values, numbers }),
+        ...architectureFromOnnx(model, inputs, { values: tensorsOf(run), numbers }),
         name,
       };
       const reference = new OnnxModelReference(process, run, architecture);
       return { architecture, reference, warnings: precisionWarnings(name, run) };
     },
   };
+}
+
+/** Values that are numbers: text cannot be compared. */
+function tensorsOf({ values }: OnnxModelRun): OnnxTrace["values"] {
+  return new Map([...values].filter(([, { type }]) => type !== "string"));
 }
 
 /** What runs it is the runtime of its own format. */

@@ -4,8 +4,8 @@ import { submodel } from "../../formats/onnx/submodel.js";
 import { UNIT_ROUNDOFF } from "../../operators/family.js";
 import { TRIGGER_FACTOR } from "../../operators/rounding.js";
 import { operatorErrors } from "../../runtime/function-errors.js";
-import { writeExactly } from "../../runtime/scratch-file.js";
-import { sizeOf, type Tensor } from "../../tensor/tensor.js";
+import { readExactly, writeExactly } from "../../runtime/scratch-file.js";
+import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
 import type { PlannedTap } from "../tap-plan.js";
 import { EmbeddedReference, type FunctionErrors, type KnownValues } from "./embedded-reference.js";
 import type { OnnxModelRun } from "./onnx-model-run.js";
@@ -56,6 +56,11 @@ export class OnnxModelReference extends EmbeddedReference {
   readonly #process: OnnxRuntimeProcess;
   readonly #architecture: Architecture;
   readonly #ancestry: Ancestry;
+  /** Parts of nodes that are taps, and where their values lie once they were computed. */
+  readonly #parts = new Map<
+    string,
+    { readonly shape: readonly number[]; readonly offset: number }
+  >();
   readonly #doubtful = new Set<string>();
   readonly #bases = new Map<string, Basis>();
   #request: PlanRequest | undefined;
@@ -88,12 +93,25 @@ export class OnnxModelReference extends EmbeddedReference {
     onReady: (index: number) => void,
   ): Promise<void> {
     for (const [index, planned] of plan.taps.entries()) {
-      if (planned.boundOffset !== undefined) {
+      if (this.#isPart(planned.id)) await this.#recordPart(planned);
+      else if (planned.boundOffset !== undefined) {
         const bound = await this.#bound(planned);
         writeExactly(this.#process.scratch.fd, bound, planned.boundOffset);
       }
       onReady(index);
     }
+  }
+
+  /** A part of a node is no value of the model: it is computed from those before it, as any lowered layer. */
+  async #recordPart(planned: PlannedTap): Promise<void> {
+    const { fd } = this.#process.scratch;
+    const { value, bound } = await this.#lowered(planned);
+    writeExactly(fd, value.data, planned.offset);
+    if (planned.boundOffset !== undefined) writeExactly(fd, bound, planned.boundOffset);
+  }
+
+  #isPart(id: string): boolean {
+    return !this.#run.values.has(id);
   }
 
   override async optimized(outputs: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
@@ -115,7 +133,7 @@ export class OnnxModelReference extends EmbeddedReference {
       shape,
       layout: shape.length === 4 ? "nchw" : undefined,
       originalLayout: "nchw",
-      offset: this.#offset(id),
+      offset: this.#offset(operation),
       boundOffset: bounded ? scratch.allocate(4 * sizeOf(shape)) : undefined,
       frontier,
       output: this.#architecture.outputs.includes(id),
@@ -123,11 +141,16 @@ export class OnnxModelReference extends EmbeddedReference {
     };
   }
 
-  /** Where the values of a tap lie. A part of a node has none of its own: they are computed when it is asked for. */
-  #offset(id: string): number {
+  /** Where the values of a tap lie, or (of a part) will lie. */
+  #offset({ id, shape }: Operation): number {
     const value = this.#run.values.get(id);
-    if (value !== undefined && value.offset !== null) return value.offset;
-    throw new RangeError(`${id} is no value of the model`);
+    if (value === undefined) {
+      const offset = this.#process.scratch.allocate(4 * sizeOf(shape));
+      this.#parts.set(id, { shape, offset });
+      return offset;
+    }
+    if (value.offset !== null) return value.offset;
+    throw new RangeError(`${id} holds no numbers`);
   }
 
   #basis(id: string, between: readonly string[]): Basis {
@@ -156,34 +179,50 @@ export class OnnxModelReference extends EmbeddedReference {
   }
 
   /** The bound of a known step; `null` where the step as we know it does not give the runtime's values. */
-  async #derived({ id, shape, frontier }: PlannedTap): Promise<Float32Array | null> {
-    const request = this.#request as PlanRequest;
+  async #derived(planned: PlannedTap): Promise<Float32Array | null> {
+    const { value, bound } = await this.#lowered(planned);
+    const expected = this.#run.read(planned.id) as Tensor;
+    return agrees(value.data, expected.data, bound) ? bound : null;
+  }
+
+  /** A known step, lowered: its value from those before it, and its bound (zeros where none is asked for). */
+  async #lowered({
+    id,
+    shape,
+    frontier,
+    boundOffset,
+  }: PlannedTap): Promise<{ readonly value: Tensor; readonly bound: Float32Array }> {
+    const { functionError } = this.#request as PlanRequest;
     const known = this.#known(frontier);
     const cut = new Set(known.keys());
     const { between } = this.#ancestry.back(id, cut);
+    const outputs = [{ tap: id, name: "bound", factor: TRIGGER_FACTOR }];
+    const bounds =
+      functionError === null || boundOffset === undefined
+        ? {}
+        : { bounds: { mode: "trigger", cut, functionError, outputs } as const };
     const { values } = await this.compute(
-      {
-        operations: between,
-        outputs: [{ tap: id, name: "value" }],
-        bounds: {
-          mode: "trigger",
-          cut,
-          functionError: request.functionError as NonNullable<PlanRequest["functionError"]>,
-          outputs: [{ tap: id, name: "bound", factor: TRIGGER_FACTOR }],
-        },
-      },
+      { operations: between, outputs: [{ tap: id, name: "value" }], ...bounds },
       known,
     );
     const bound = values.get("bound")?.data ?? new Float32Array(sizeOf(shape));
-    const [own, expected] = [values.get("value") as Tensor, this.#run.read(id) as Tensor];
-    return agrees(own.data, expected.data, bound) ? bound : null;
+    return { value: values.get("value") as Tensor, bound };
+  }
+
+  /** A value of the run, or of a part that was computed before. */
+  #read(name: string): Tensor | undefined {
+    const part = this.#parts.get(name);
+    if (part === undefined) return this.#run.read(name);
+    const data = new Float32Array(sizeOf(part.shape));
+    readExactly(this.#process.scratch.fd, data, part.offset);
+    return tensor(part.shape, data);
   }
 
   #known(frontier: readonly string[]): Map<string, Tensor> {
     const names = [...frontier, ...this.#architecture.inputs.map(({ name }) => name)];
     return new Map(
       names.flatMap((name) => {
-        const value = this.#run.read(name);
+        const value = this.#read(name);
         return value === undefined ? [] : [[name, value] as const];
       }),
     );
