@@ -105,7 +105,7 @@ async function modesOf(
     recorded.isolated === null ? null : await isolatedTaps(session, recorded, selected);
   const run = recorded.cumulative;
   if (run === null) return { isolated, cumulative: null, warnings: [] };
-  const { decisions, warnings } = await driftOf(session, recorded, run);
+  const { decisions, warnings } = driftOf(session, recorded, run);
   const cumulative = cumulativeTaps(session, recorded, run, selected, decisions);
   return { isolated, cumulative, warnings };
 }

@@ -1,6 +1,6 @@
 import type { Operation } from "../architecture/architecture.js";
 import type { PortRun } from "../record/port-thread.js";
-import type { TapRecord } from "../record/recorder.js";
+import type { TapRecord } from "../record/tap-examiner.js";
 import { commandLine } from "./command-line.js";
 import type { Fault, TapResult } from "./result.js";
 import type { Recorded, Session } from "./session.js";

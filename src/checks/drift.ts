@@ -16,17 +16,32 @@ export interface Drift {
 }
 
 /**
+ * The outputs by another right way to compute the model, where a cumulative run is judged by it.
+ *
+ * @throws {UnavailableError} when the reference process died
+ */
+export async function optimizedOutputs({
+  resolved,
+  original,
+  reference,
+  input,
+}: Session): Promise<ReadonlyMap<string, Tensor> | null> {
+  if (resolved.mode === "isolated" || resolved.tolerance.kind === "given") return null;
+  return await reference.optimized(original.architecture.outputs, input.tensors);
+}
+
+/**
  * Judges the outputs of the cumulative run: errors add up there as they do in production.
  *
  * The noise is measured: the reference itself, run with all the runtime's optimizations, differs
  * from itself without them by what two right ways to compute the model differ (DESIGN.md §6).
  */
-export async function driftOf(session: Session, recorded: Recorded, run: PortRun): Promise<Drift> {
-  if (session.resolved.tolerance.kind === "given") return { decisions: new Map(), warnings: [] };
+export function driftOf(session: Session, recorded: Recorded, run: PortRun): Drift {
+  const { optimized } = recorded;
+  if (optimized === null) return { decisions: new Map(), warnings: [] };
   const { architecture } = session.original;
   const records = new Map(run.taps.map((record) => [record.id, record]));
   const outputs = architecture.outputs.filter((id) => records.get(id)?.compared != null);
-  const optimized = await session.reference.optimized(outputs, session.input.tensors);
   const decisions = new Map<string, Decision>();
   for (const id of outputs) {
     const expected = valueOfTap(session, recorded, id);

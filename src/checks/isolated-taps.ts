@@ -2,7 +2,7 @@ import type { Operation } from "../architecture/architecture.js";
 import { CauseBudget, type CauseInput, findCause } from "../localize/find-cause.js";
 import { between, type Judgement, judge } from "../localize/judge.js";
 import type { PortRun } from "../record/port-thread.js";
-import type { TapRecord } from "../record/recorder.js";
+import type { TapRecord } from "../record/tap-examiner.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";

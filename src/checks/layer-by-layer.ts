@@ -12,6 +12,7 @@ import { prepareBackend } from "../runtime/backend.js";
 import { MemoryWatch } from "../runtime/memory.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { assembleResult } from "./assemble-result.js";
+import { optimizedOutputs } from "./drift.js";
 import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { openOriginal } from "./original.js";
@@ -48,7 +49,6 @@ class LayerByLayerCheck {
   #resolved: ResolvedOptions;
   #threads: PortThread[] = [];
   #process: OnnxRuntimeProcess | undefined;
-  #starting: Promise<OnnxRuntimeProcess> | undefined;
   #closed = false;
   #weights: OpenedWeights | undefined;
   readonly #memory = new MemoryWatch(() => [this.#process?.pid]);
@@ -78,7 +78,7 @@ class LayerByLayerCheck {
     this.#closed = true;
     this.#memory.stop();
     await Promise.all(this.#threads.map((thread) => thread.close()));
-    await (await this.#starting?.catch(() => undefined))?.close();
+    await this.#process?.close();
     this.#weights?.store.close();
   }
 
@@ -88,8 +88,9 @@ class LayerByLayerCheck {
     this.#resolved = resolved;
     const original = await this.#timed("read", async () => {
       const opened = await openOriginal(resolved);
-      // Threads start while the weights are read: each takes a third of a second.
+      // All start while the weights are read: each takes a third of a second.
       this.#threads = this.#modes().map(() => this.#thread());
+      this.#process = OnnxRuntimeProcess.launch();
       return opened;
     });
     const weights = await this.#timed("read", () => original.openWeights());
@@ -98,14 +99,14 @@ class LayerByLayerCheck {
       readModelInputs(resolved.inputs, inputsOf(original), original.inputOptions),
     );
     this.#refuseWhenClosed();
-    this.#starting = OnnxRuntimeProcess.start(weights.store.description);
-    this.#process = await this.#starting;
+    const process = this.#process as OnnxRuntimeProcess;
+    await process.open(weights.store.description);
     const facts = await (this.#threads[0] as PortThread).facts;
     const { architecture, reference, warnings } = await this.#reference(
       original,
       weights,
       input.tensors,
-      this.#process,
+      process,
     );
     const traces = await this.#timed("reference", () =>
       openTraces({ ...original, architecture }, weights, input.tensors, resolved, this.#options),
@@ -117,7 +118,7 @@ class LayerByLayerCheck {
       original: { ...original, architecture, warnings: [...original.warnings, ...warnings] },
       weights,
       input,
-      process: this.#process,
+      process,
       reference,
       traces,
       facts,
@@ -203,9 +204,11 @@ class LayerByLayerCheck {
         ),
       ),
     );
+    // The reference process is idle by then, the ports are not.
+    const optimized = reference.then(() => optimizedOutputs(session));
     // A reference that fails makes the ports fail too; the reason is the reference's.
-    const [, done] = await Promise.all([
-      reference,
+    const [outputs, done] = await Promise.all([
+      optimized,
       runs.catch(async (error: unknown) => {
         await reference;
         throw error;
@@ -213,7 +216,13 @@ class LayerByLayerCheck {
     ]);
     this.#timings.port += Math.max(...done.map((run) => run.buildMs + run.forwardMs));
     const of = (mode: "isolated" | "cumulative") => done[this.#modes().indexOf(mode)] ?? null;
-    return { prepared, alignment, isolated: of("isolated"), cumulative: of("cumulative") };
+    return {
+      prepared,
+      alignment,
+      isolated: of("isolated"),
+      cumulative: of("cumulative"),
+      optimized: outputs,
+    };
   }
 
   #job(
@@ -222,7 +231,7 @@ class LayerByLayerCheck {
     states: TapStates,
     alignment: TapAlignment,
     mode: "isolated" | "cumulative",
-  ): PortJob {
+  ): Omit<PortJob, "handover"> {
     const { resolved, original, input } = session;
     return {
       mode,

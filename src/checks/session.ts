@@ -42,6 +42,8 @@ export interface Recorded {
   readonly alignment: TapAlignment;
   readonly isolated: PortRun | null;
   readonly cumulative: PortRun | null;
+  /** The model's outputs, computed with all optimizations of the reference's runtime; `null` where drift is not judged by them. */
+  readonly optimized: ReadonlyMap<string, Tensor> | null;
 }
 
 /** Error of transcendentals, port and reference together. */

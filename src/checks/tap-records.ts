@@ -1,6 +1,6 @@
 import type { Operation } from "../architecture/architecture.js";
 import type { PortRun } from "../record/port-thread.js";
-import type { TapRecord } from "../record/recorder.js";
+import type { TapRecord } from "../record/tap-examiner.js";
 import { sizeOf } from "../tensor/tensor.js";
 
 /** The records of a run by the reference tap they were held against. */

@@ -1,6 +1,6 @@
 import type { Architecture, Operation } from "../architecture/architecture.js";
 import type { TapComparison } from "../compare/compare-tap.js";
-import type { TapRecord } from "../record/recorder.js";
+import type { TapRecord } from "../record/tap-examiner.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import { shapeInLayout } from "../tensor/layout.js";
 import { indexOf } from "../tensor/tensor.js";

@@ -1,6 +1,7 @@
 import { InputError } from "../errors.js";
 import type { PortVariable } from "../port/port.js";
 import { axesBetween, usualLayout, WEIGHT_LAYOUTS, type WeightLayout } from "../tensor/layout.js";
+import { Room } from "../tensor/room.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import { differencesReordered, transpose } from "../tensor/transpose.js";
 import type { WeightStore } from "../weights/weight-store.js";
@@ -18,13 +19,14 @@ export function checkVariables(
   taken: ReadonlyMap<string, number>,
   variables: Readonly<Record<string, PortVariable>> | undefined,
 ): WeightRecord[] {
+  const room = new Room();
   const known = new Set(store.specs.map(({ name }) => name));
   const records = store.specs.map((spec): WeightRecord => {
     const elements = sizeOf(spec.shape);
     const base = { name: spec.name, elements, evidence: "" };
     const variable = variables?.[spec.name];
     if (variable !== undefined)
-      return { ...base, ...compareVariable(variable, store.read(spec.name), spec.layout) };
+      return { ...base, ...compareVariable(variable, store.read(spec.name, room), spec.layout) };
     if (!taken.has(spec.name)) {
       return {
         ...base,

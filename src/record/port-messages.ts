@@ -3,7 +3,7 @@ import type { BuildContext } from "../port/port.js";
 import type { TapPlan } from "../references/tap-plan.js";
 import type { Layout } from "../tensor/layout.js";
 import type { WeightStoreDescription } from "../weights/weight-store.js";
-import type { GivenTolerance, TapRecord } from "./recorder.js";
+import type { GivenTolerance, SentTap } from "./tap-examiner.js";
 
 /** Which port: a built-in one by its id, or a module. */
 export interface PortSource {
@@ -26,6 +26,8 @@ export interface PortJob {
   readonly verify: boolean;
   readonly plan: TapPlan;
   readonly states: SharedArrayBuffer;
+  /** Where the port's values go: a {@link Handover}. */
+  readonly handover: SharedArrayBuffer;
   readonly scratchFd: number;
   /** The model's inputs as the reference gets them, in the original's layout and order. */
   readonly inputs: readonly PortJobInput[];
@@ -71,11 +73,13 @@ export interface WeightRecord {
 }
 
 /** Messages of the worker. */
-export type FromPort =
+export type FromPort = RunMessage | { readonly type: "tap"; readonly sent: SentTap };
+
+/** Those of which a run has one each. */
+export type RunMessage =
   | { readonly type: "facts"; readonly facts: PortFacts }
   | { readonly type: "weights"; readonly records: readonly WeightRecord[] }
   | { readonly type: "pipeline"; readonly record: PipelineRecord }
-  | { readonly type: "tap"; readonly record: TapRecord }
   | {
       readonly type: "done";
       readonly forwardMs: number;

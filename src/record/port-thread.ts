@@ -1,15 +1,19 @@
+import { setImmediate } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { InputError, UnavailableError } from "../errors.js";
 import { startThread } from "../runtime/entry.js";
+import { sizeOf } from "../tensor/tensor.js";
+import { Handover } from "./handover.js";
 import type {
   FromPort,
   PipelineRecord,
   PortFacts,
   PortJob,
   PortStart,
+  RunMessage,
   WeightRecord,
 } from "./port-messages.js";
-import type { TapRecord } from "./recorder.js";
+import { TapExaminer, type TapRecord } from "./tap-examiner.js";
 
 /** All that one run of a port brought. */
 export interface PortRun {
@@ -60,51 +64,40 @@ export class PortThread {
   }
 
   /**
-   * Runs the port once.
+   * Runs the port once. Its taps are examined in this thread, while the port computes the next ones.
    *
    * @param onTap - called as each tap comes
    * @throws {InputError} `port` when the port itself fails; {@link UnavailableError} when the reference is gone
    */
-  run(job: PortJob, onTap: (record: TapRecord) => void): Promise<PortRun> {
-    const taps: TapRecord[] = [];
-    let weights: readonly WeightRecord[] = [];
-    let pipeline: PipelineRecord | null = null;
-    const empty = { ignored: [], provenance: {}, buildMs: 0, forwardMs: 0 };
+  run(job: Omit<PortJob, "handover">, onTap: (record: TapRecord) => void): Promise<PortRun> {
+    const handover = new Handover(Math.max(0, ...job.plan.taps.map(({ shape }) => sizeOf(shape))));
+    const examiner = new TapExaminer({ ...job, original: job.originalLayout, handover });
+    const collected = new Collected();
     return new Promise((resolve, reject) => {
-      this.#onError = reject;
-      this.#worker.once("exit", () => reject(new Error("the port's thread ended early")));
-      this.#onMessage = (message) => {
-        switch (message.type) {
-          case "tap":
-            taps.push(message.record);
-            onTap(message.record);
-            return;
-          case "weights":
-            weights = message.records;
-            return;
-          case "pipeline":
-            pipeline = message.record;
-            return;
-          case "done":
-            resolve({ ...message, taps, weights, pipeline, stopped: null, weightsFault: null });
-            return;
-          case "failed":
-            if (message.kind === "weights") {
-              const weightsFault = {
-                weight: message.code,
-                message: message.message + message.place,
-              };
-              resolve({ ...empty, taps, weights, pipeline, stopped: null, weightsFault });
-            } else if (message.kind === "forward" && taps.some(hasWrongShape)) {
-              const stopped = message.message + message.place;
-              resolve({ ...empty, taps, weights, pipeline, stopped, weightsFault: null });
-            } else reject(errorOf(message));
-            return;
-          case "facts":
-            return;
-        }
+      // In turn, and the event loop goes round in between: the reference's answers come by it too.
+      let turn = Promise.resolve();
+      const inTurn = (work: () => void): void => {
+        turn = turn
+          .then(() => setImmediate())
+          .then(work, work)
+          .catch(reject);
       };
-      this.#worker.postMessage(job);
+      this.#onError = reject;
+      this.#worker.once("exit", () =>
+        inTurn(() => reject(new Error("the port's thread ended early"))),
+      );
+      this.#onMessage = (message) =>
+        inTurn(() => {
+          if (message.type === "tap") {
+            const record = examiner.examine(message.sent);
+            collected.taps.push(record);
+            onTap(record);
+          } else {
+            const run = collected.add(message);
+            if (run !== undefined) resolve(run);
+          }
+        });
+      this.#worker.postMessage({ ...job, handover: handover.buffer } satisfies PortJob);
     });
   }
 
@@ -115,11 +108,64 @@ export class PortThread {
   }
 }
 
+/** What a run has brought so far. */
+class Collected {
+  readonly taps: TapRecord[] = [];
+  #weights: readonly WeightRecord[] = [];
+  #pipeline: PipelineRecord | null = null;
+
+  /**
+   * Takes a message; returns the run when it is over.
+   *
+   * @throws {Error} when it failed
+   */
+  add(message: RunMessage): PortRun | undefined {
+    switch (message.type) {
+      case "facts":
+        return undefined;
+      case "weights":
+        this.#weights = message.records;
+        return undefined;
+      case "pipeline":
+        this.#pipeline = message.record;
+        return undefined;
+      case "done":
+        return this.#run(message);
+      case "failed":
+        return this.#failed(message);
+    }
+  }
+
+  #failed(message: RunMessage & { type: "failed" }): PortRun {
+    const text = message.message + message.place;
+    if (message.kind === "weights")
+      return this.#run({ weightsFault: { weight: message.code, message: text } });
+    if (message.kind === "forward" && this.taps.some(hasWrongShape))
+      return this.#run({ stopped: text });
+    throw errorOf(message);
+  }
+
+  #run(ended: Partial<PortRun>): PortRun {
+    return {
+      ignored: [],
+      provenance: {},
+      buildMs: 0,
+      forwardMs: 0,
+      stopped: null,
+      weightsFault: null,
+      ...ended,
+      taps: this.taps,
+      weights: this.#weights,
+      pipeline: this.#pipeline,
+    };
+  }
+}
+
 function hasWrongShape({ id, compared }: TapRecord): boolean {
   return id !== null && compared === null;
 }
 
-function errorOf(message: FromPort & { type: "failed" }): Error {
+function errorOf(message: RunMessage & { type: "failed" }): Error {
   const text = message.message + message.place;
   if (message.kind === "input" || message.kind === "forward")
     return new InputError(message.code as InputError["code"], text);

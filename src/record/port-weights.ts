@@ -1,5 +1,6 @@
 import type { PortWeights, TakeOptions } from "../port/port.js";
 import { axesBetween, transpose, usualLayout, type WeightLayout } from "../tensor/layout.js";
+import { Room } from "../tensor/room.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WeightStore } from "../weights/weight-store.js";
 
@@ -19,11 +20,14 @@ export class CountedWeights implements PortWeights {
   readonly names: readonly string[];
   readonly #store: WeightStore;
   readonly #taken = new Map<string, number>();
+  readonly #room = new Room();
   readonly #layouts: ReadonlyMap<string, WeightLayout | undefined>;
 
   constructor(store: WeightStore) {
     this.#store = store;
-    this.#layouts = new Map(store.specs.map(({ name, layout }) => [name, layout]));
+    this.#layouts = new Map(
+      store.specs.map(({ name, layout, shape }) => [name, layout ?? usualLayout(shape.length)]),
+    );
     this.names = store.specs.map(({ name }) => name);
   }
 
@@ -43,8 +47,11 @@ export class CountedWeights implements PortWeights {
         `weights.take("${name}"): the original has no such tensor${this.#hint(name)}`,
       );
     }
-    const stored = this.#store.read(name);
-    const value = inLayout(stored, name, options.layout, this.#layouts.get(name));
+    const from = this.#layouts.get(name);
+    // What is reordered is copied once more: the port never sees what was read.
+    const moved = options.layout !== undefined && options.layout !== from;
+    const stored = this.#store.read(name, moved ? this.#room : undefined);
+    const value = inLayout(stored, name, options.layout, from);
     if (options.shape !== undefined && `${options.shape}` !== `${value.shape}`) {
       throw new WeightsFault(
         name,

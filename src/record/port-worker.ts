@@ -15,6 +15,7 @@ import { tensor } from "../tensor/tensor.js";
 import { openWeightStore } from "../weights/open-weight-store.js";
 import type { WeightStore } from "../weights/weight-store.js";
 import { checkVariables } from "./check-variables.js";
+import { Handover } from "./handover.js";
 import { checkPort, type LoadedPort, loadPort, oneLine, placeIn } from "./load-port.js";
 import type {
   FromPort,
@@ -34,8 +35,7 @@ class ForwardError extends InputError {}
 const parent = parentPort;
 if (parent === null) throw new Error("port-worker is started as a worker thread only");
 const start = workerData as PortStart;
-const post = (message: FromPort, transfer: ArrayBuffer[] = []): void =>
-  parent.postMessage(message, transfer);
+const post = (message: FromPort): void => parent.postMessage(message);
 
 try {
   const port = await load();
@@ -83,15 +83,9 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
       states: new TapStates(job.states),
       scratchFd: job.scratchFd,
       layout: port.layout,
-      original: job.originalLayout,
-      tolerance: job.tolerance,
       pairs: job.pairs,
-      onTap: (record) => {
-        post(
-          { type: "tap", record },
-          record.values === null ? [] : [record.values.buffer as ArrayBuffer],
-        );
-      },
+      handover: new Handover(job.handover),
+      onTap: (sent) => post({ type: "tap", sent }),
     });
     const input = await inputsOf(port, job);
     const before = performance.now();

@@ -6,7 +6,7 @@ import { sizeOf } from "../tensor/tensor.js";
 
 /** Values that a port handed over. */
 export interface PortValues {
-  /** Only to be read, and before the port goes on: a TensorFlow.js tensor may still own them. */
+  /** Only to be read, and before the port goes on: they lie where the port or its back-end keeps them. */
   readonly data: Float32Array;
   readonly shape: readonly number[];
   readonly dtype: string;
@@ -22,8 +22,7 @@ export function isTfTensor(value: unknown): value is TfTensor {
 }
 
 /**
- * The values of a port's tensor as float32: those of a plain tensor copied, since the port may
- * overwrite them; those that TensorFlow.js gives out are (on most back-ends) a copy already.
+ * The values of a port's tensor as float32, looked at where they lie.
  *
  * @param where - what the caller would recognize, for the message
  * @throws {InputError} `port` when it is no tensor, or its data and shape do not fit
@@ -31,7 +30,7 @@ export function isTfTensor(value: unknown): value is TfTensor {
 export function valuesOf(value: unknown, where: string): PortValues {
   if (isTfTensor(value)) {
     return {
-      data: float32Of(value.dataSync() as ArrayLike<number>, where),
+      data: float32Of(heapValues(value) ?? (value.dataSync() as ArrayLike<number>), where),
       shape: [...value.shape],
       dtype: value.dtype,
     };
@@ -55,7 +54,7 @@ export function valuesOf(value: unknown, where: string): PortValues {
     );
   }
   return {
-    data: plain.data instanceof Float32Array ? plain.data.slice() : float32Of(plain.data, where),
+    data: float32Of(plain.data, where),
     shape: [...plain.shape],
     dtype: plain.dtype ?? "float32",
   };
@@ -99,6 +98,23 @@ function typed(data: Float32Array, type: InputType) {
 
 function isShape(shape: unknown): shape is readonly number[] {
   return Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
+}
+
+/** What is used of the WebAssembly back-end: its tensors' values where they lie, instead of a copy. */
+interface WasmBackend {
+  readonly dataIdMap: { readonly has: (id: object) => boolean };
+  readonly typedArrayFromHeap: (tensor: tf.Tensor) => Float32Array | Int32Array | Uint8Array;
+}
+
+function heapValues(value: TfTensor): ArrayLike<number> | undefined {
+  if (!inWasm(value) || value.size === 0 || value.dtype === "string") return undefined;
+  return (tf.backend() as unknown as WasmBackend).typedArrayFromHeap(value);
+}
+
+/** Whether a tensor lies in the heap of TensorFlow.js' WebAssembly back-end: values are copied into it. */
+export function inWasm(value: unknown): value is tf.Tensor {
+  if (!(value instanceof tf.Tensor) || tf.getBackend() !== "wasm") return false;
+  return (tf.backend() as unknown as WasmBackend).dataIdMap.has(value.dataId);
 }
 
 function float32Of(data: ArrayLike<number>, where: string): Float32Array {

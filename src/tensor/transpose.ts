@@ -61,8 +61,12 @@ function copyRows(from: Float32Array, to: Float32Array, axes: readonly MovedAxis
 
 /** Neighbours in the source become a column of the result, neighbours of the result were one. */
 function copyTiles(from: Float32Array, to: Float32Array, axes: readonly MovedAxis[]): void {
-  everyTileRow(axes, (read, step, begin, end) => {
-    for (let k = begin, i = read; k < end; k++, i += step) to[k] = from[i] as number;
+  everyTile(axes, ({ read, write, rows, columns, rowWrite, columnRead }) => {
+    for (let row = 0; row < rows; row++) {
+      let i = read + row;
+      const begin = write + row * rowWrite;
+      for (let k = begin; k < begin + columns; k++, i += columnRead) to[k] = from[i] as number;
+    }
   });
 }
 
@@ -92,11 +96,18 @@ export function differencesReordered(
   let different = 0;
   let first = -1;
   if (to.length === 0) return { different, first };
-  everyTileRow(mergedAxes(source.shape, permutation), (read, step, begin, end) => {
-    for (let k = begin, i = read; k < end; k++, i += step) {
-      if (to[k] === from[i]) continue;
-      different += 1;
-      if (first < 0 || k < first) first = k;
+  const note = (k: number): void => {
+    different += 1;
+    if (first < 0 || k < first) first = k;
+  };
+  everyTile(mergedAxes(source.shape, permutation), (tile) => {
+    const { read, write, rows, columns, rowWrite, columnRead } = tile;
+    for (let row = 0; row < rows; row++) {
+      let i = read + row;
+      const begin = write + row * rowWrite;
+      for (let k = begin; k < begin + columns; k++, i += columnRead) {
+        if (to[k] !== from[i]) note(k);
+      }
     }
   });
   return { different, first };
@@ -106,49 +117,63 @@ function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
   return new Int32Array(buffer, byteOffset, length);
 }
 
-/** Side of a square that is looked at at once: its lines of memory on each side fit into the first cache. */
+/**
+ * Columns of a tile: two lines of memory of the result. Each column has a stretch of
+ * the source of its own, from which neighbours are taken one after the other.
+ */
 const TILE = 32;
 
-/**
- * Calls `visit` with stretches of the result, `[begin, end)`, and the place and distance in the
- * source of their elements; square by square over the two axes that are neighbours on either side.
- */
-function everyTileRow(
-  axes: readonly MovedAxis[],
-  visit: (read: number, step: number, begin: number, end: number) => void,
-): void {
+/** A rectangle of values: its rows are neighbours in the source, its columns in the result. */
+interface Tile {
+  /** Place of its first value in the source and in the result. */
+  read: number;
+  write: number;
+  columns: number;
+  readonly rows: number;
+  /** From one row to the next in the result. */
+  readonly rowWrite: number;
+  /** From one column to the next in the source. */
+  readonly columnRead: number;
+}
+
+/** Calls `visit` with rectangles that make up the result; the object is the same each time. */
+function everyTile(axes: readonly MovedAxis[], visit: (tile: Readonly<Tile>) => void): void {
   const last = axes.at(-1) ?? { size: 1, read: 1, write: 1 };
-  const column = axes.findIndex(({ read }) => read === 1);
-  const { size, write } = axes[column] === last ? { size: 1, write: 0 } : (axes[column] ?? last);
-  const outer = axes.filter((axis, k) => k !== column && axis !== last);
+  const row = axes.find((axis) => axis.read === 1 && axis !== last);
+  const outer = axes.filter((axis) => axis !== row && axis !== last);
+  const tile: Tile = {
+    read: 0,
+    write: 0,
+    columns: 0,
+    rows: row?.size ?? 1,
+    rowWrite: row?.write ?? 0,
+    columnRead: last.read,
+  };
   const width = last.read === 1 ? last.size : TILE;
-  everyPlace(outer, (readAt, writeAt) => {
-    for (let top = 0; top < size; top += TILE) {
-      const bottom = Math.min(size, top + TILE);
-      for (let left = 0; left < last.size; left += width) {
-        const right = Math.min(last.size, left + width);
-        for (let i = top; i < bottom; i++) {
-          const begin = writeAt + i * write;
-          visit(readAt + i + left * last.read, last.read, begin + left, begin + right);
-        }
-      }
-    }
-  });
+  for (let left = 0; left < last.size; left += width) {
+    tile.columns = Math.min(width, last.size - left);
+    everyPlace(outer, (read, write) => {
+      tile.read = read + left * last.read;
+      tile.write = write + left;
+      visit(tile);
+    });
+  }
 }
 
 /** Calls `visit` with every place of the axes, in order. */
 function everyPlace(
   axes: readonly MovedAxis[],
   visit: (read: number, write: number) => void,
+  depth = 0,
   read = 0,
   write = 0,
 ): void {
-  const [axis, ...inner] = axes;
+  const axis = axes[depth];
   if (axis === undefined) {
     visit(read, write);
     return;
   }
   for (let k = 0; k < axis.size; k++) {
-    everyPlace(inner, visit, read + k * axis.read, write + k * axis.write);
+    everyPlace(axes, visit, depth + 1, read + k * axis.read, write + k * axis.write);
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { WeightSpec } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
+import type { Room } from "../tensor/room.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import type { WeightEntry, WeightStore, WeightStoreDescription } from "./weight-store.js";
 
@@ -32,10 +33,10 @@ export function openWeightStore(description: WeightStoreDescription): WeightStor
   return {
     specs,
     description,
-    read: (name) => {
+    read: (name, room) => {
       if (!open) throw new Error(`the weights were closed before ${name} was read`);
       const entry = entries.get(name);
-      if (entry) return readEntry(entry, source.readBytes);
+      if (entry) return readEntry(entry, source.readBytes, room);
       throw new InputError(
         "name",
         `no weights named "${name}" (there are ${entries.size} tensors)`,
@@ -108,11 +109,12 @@ function memoryReader(bytes: SharedArrayBuffer): ReadBytes {
   };
 }
 
-function readEntry(entry: WeightEntry, readBytes: ReadBytes): Tensor {
+function readEntry(entry: WeightEntry, readBytes: ReadBytes, room?: Room): Tensor {
   const size = sizeOf(entry.shape);
   const stored = Math.min(size, entry.stored ?? size);
-  const data = new Float32Array(size);
-  if (stored > 0) readBytes(new Uint8Array(data.buffer, 0, stored * 4), entry.offset, entry.name);
+  const data = room?.of(size) ?? new Float32Array(size);
+  if (stored > 0)
+    readBytes(new Uint8Array(data.buffer, data.byteOffset, stored * 4), entry.offset, entry.name);
   data.fill(entry.fill ?? 0, stored);
   return tensor(
     entry.shape,

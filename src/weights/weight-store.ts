@@ -1,4 +1,5 @@
 import type { WeightSpec } from "../architecture/architecture.js";
+import type { Room } from "../tensor/room.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /**
@@ -13,9 +14,10 @@ export interface WeightStore {
   /**
    * A fresh copy of one tensor in the original's own layout (kernel `[out, in, kH, kW]`, dense `[out, in]`).
    *
+   * @param room - memory to read into, where the values are needed only until it is used again
    * @throws {InputError} `name` when there is no such tensor
    */
-  readonly read: (name: string) => Tensor;
+  readonly read: (name: string, room?: Room) => Tensor;
   readonly description: WeightStoreDescription;
   /** Closes the file. Reading afterwards is an error. */
   readonly close: () => void;

@@ -75,6 +75,8 @@ async function run(request: RunRequest): Promise<OutputAnswer[]> {
     logSeverityLevel: 3,
     enableCpuMemArena: false,
     enableMemPattern: false,
+    // Threads that wait for work would else burn the processor that the port computes on.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
     ...(externalData.length > 0 ? { externalData } : {}),
     ...(request.folder === undefined
       ? {}

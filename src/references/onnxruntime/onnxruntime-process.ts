@@ -23,8 +23,8 @@ export class OnnxRuntimeProcess {
   /** Outputs with an `offset` are written here by the child. */
   readonly scratch: ScratchFile;
   readonly #child: ChildProcess;
-  readonly #weights: WeightStoreDescription | undefined;
-  readonly #weightsFile: ScratchFile | undefined;
+  /** Where weights that have no file of their own are handed over: a child inherits what is open when it starts. */
+  readonly #weightsFile: ScratchFile;
   readonly #waiting = new Map<
     number,
     { resolve: (answer: FromChild & { ok: true }) => void; reject: (reason: Error) => void }
@@ -34,16 +34,14 @@ export class OnnxRuntimeProcess {
   #closed = false;
   #failure: UnavailableError | undefined;
 
-  private constructor(weights: WeightStoreDescription | undefined, scratch: ScratchFile) {
+  private constructor(scratch: ScratchFile, weightsFile: ScratchFile) {
     this.scratch = scratch;
-    const { description, file } = inheritable(weights);
-    this.#weights = description;
-    this.#weightsFile = file;
+    this.#weightsFile = weightsFile;
     const entry = entryOf(import.meta.url, "./child.js");
     this.#child = fork(entry.path, [], {
       serialization: "advanced",
       execArgv: [...entry.execArgv],
-      stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, file?.fd ?? "ignore"],
+      stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, weightsFile.fd],
     });
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk).slice(-STDERR_CHARACTERS);
@@ -61,16 +59,29 @@ export class OnnxRuntimeProcess {
    * @throws {UnavailableError} when it cannot be started
    */
   static async start(weights?: WeightStoreDescription): Promise<OnnxRuntimeProcess> {
-    const started = new OnnxRuntimeProcess(weights, new ScratchFile());
+    const started = OnnxRuntimeProcess.launch();
     try {
-      if (started.#weights !== undefined)
-        await started.#call({ type: "open", weights: started.#weights });
-      else await started.#call({ type: "version" });
+      if (weights === undefined) await started.version();
+      else await started.open(weights);
     } catch (error) {
       await started.close();
       throw error;
     }
     return started;
+  }
+
+  /** Starts the process and does not wait for it: loading the runtime takes a quarter of a second. */
+  static launch(): OnnxRuntimeProcess {
+    return new OnnxRuntimeProcess(new ScratchFile(), new ScratchFile());
+  }
+
+  /**
+   * Opens weights in the process, those of the graphs to come.
+   *
+   * @throws {UnavailableError} when the process died, or could not be started
+   */
+  async open(weights: WeightStoreDescription): Promise<void> {
+    await this.#call({ type: "open", weights: inheritable(weights, this.#weightsFile) });
   }
 
   /** Version of onnxruntime-node that the child loaded. */
@@ -104,16 +115,15 @@ export class OnnxRuntimeProcess {
         ? Promise.resolve()
         : new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
     if (this.#child.connected) this.#child.disconnect();
-    const timer = setTimeout(
-      () => this.#child.kill("SIGKILL"),
-      this.#waiting.size > 0 ? 0 : CLOSE_MS,
-    );
+    // In the middle of a run, or before it was asked for anything, there is nothing to finish.
+    const idle = this.#waiting.size === 0 && this.#next > 1;
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), idle ? CLOSE_MS : 0);
     await ended;
     clearTimeout(timer);
     for (const { reject } of this.#waiting.values()) reject(new Error("the reference was closed"));
     this.#waiting.clear();
     this.scratch.close();
-    this.#weightsFile?.close();
+    this.#weightsFile.close();
   }
 
   #call(message: WithoutId<ToChild>): Promise<FromChild & { ok: true }> {
@@ -151,24 +161,19 @@ function referenceFailure(message: string): Error {
 }
 
 /** Weights that live in memory go through an inherited file without a name; those with a path are opened again. */
-function inheritable(weights: WeightStoreDescription | undefined): {
-  description?: WeightStoreDescription;
-  file?: ScratchFile;
-} {
-  if (weights === undefined || weights.source.kind === "file") {
-    return weights === undefined ? {} : { description: weights };
+function inheritable(weights: WeightStoreDescription, file: ScratchFile): WeightStoreDescription {
+  switch (weights.source.kind) {
+    case "file":
+      return weights;
+    case "descriptor":
+      throw new InputError(
+        "format",
+        "weights behind a descriptor cannot be opened in another process",
+      );
+    case "memory": {
+      const bytes = new Uint8Array(weights.source.bytes);
+      writeExactly(file.fd, bytes, file.allocate(bytes.byteLength));
+      return { ...weights, source: { kind: "descriptor", fd: WEIGHTS_FD } };
+    }
   }
-  if (weights.source.kind === "descriptor") {
-    throw new InputError(
-      "format",
-      "weights behind a descriptor cannot be opened in another process",
-    );
-  }
-  const file = new ScratchFile();
-  writeExactly(
-    file.fd,
-    new Uint8Array(weights.source.bytes),
-    file.allocate(weights.source.bytes.byteLength),
-  );
-  return { description: { ...weights, source: { kind: "descriptor", fd: WEIGHTS_FD } }, file };
 }
