@@ -1,4 +1,4 @@
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { type Computer, functionErrorOf } from "../../src/runtime/function-errors.js";
 
 /** What differs from a back-end as difftest starts it; set before TensorFlow is loaded. */

@@ -7,7 +7,7 @@ import { serializeGraph } from "../../src/lower/serialize-graph.js";
 import { ACTIVATIONS } from "../../src/operators/activation-functions.js";
 import { UNIT_ROUNDOFF } from "../../src/operators/family.js";
 import { GraphBuilder } from "../../src/operators/graph.js";
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { errorOf, roundedUp } from "./statistics.js";
 
 /** Points of each function: both signs, magnitudes from 1e-8 to 100, evenly in the logarithm, and evenly from -20 to 20. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { alignTaps, type TapAlignment } from "../align/align-taps.js";
 import type { ArchitectureInput, Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
@@ -90,7 +91,9 @@ class LayerByLayerCheck {
       const opened = await openOriginal(resolved);
       // All start while the weights are read: each takes a third of a second.
       this.#threads = this.#modes().map(() => this.#thread());
-      this.#process = OnnxRuntimeProcess.launch();
+      // A port has a processor of its own: one that is shared makes both slower, and the port is the longer.
+      const free = availableParallelism() - this.#threads.length;
+      this.#process = OnnxRuntimeProcess.launch(Math.max(1, free));
       return opened;
     });
     const weights = await this.#timed("read", () => original.openWeights());

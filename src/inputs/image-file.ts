@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import { InputError } from "../errors.js";
 import { openSource } from "../formats/byte-source.js";
 import type { RgbImage } from "../port/port.js";
@@ -34,6 +33,7 @@ export async function decodeImage(path: string): Promise<RgbImage> {
     throw new InputError("limit", `${path}: ${pixels} pixels, expected at most ${MAX_PIXELS}`);
   }
   const wide = depth === "ushort";
+  const sharp = await loadSharp();
   const image = sharp(bytes, { failOn: "error", ignoreIcc: true, limitInputPixels: MAX_PIXELS })
     .removeAlpha()
     .toColourspace(wide ? "rgb16" : "srgb")
@@ -46,7 +46,14 @@ export async function decodeImage(path: string): Promise<RgbImage> {
   return { width, height, data: channels === 1 ? repeated(values) : values };
 }
 
+/** Loaded with the first image: most runs have none, and it takes a tenth of a second. */
+async function loadSharp() {
+  const { default: sharp } = await import("sharp");
+  return sharp;
+}
+
 async function describe(bytes: Uint8Array, path: string) {
+  const sharp = await loadSharp();
   try {
     const { format, depth, width, height } = await sharp(bytes, {
       limitInputPixels: false,

@@ -9,7 +9,7 @@ import { InputError, UnavailableError } from "../errors.js";
 import { MODELS } from "../models/registry.js";
 import type { PortTensor, PortVariable } from "../port/port.js";
 import { TapStates } from "../references/tap-plan.js";
-import { loadBackend } from "../runtime/backend.js";
+import { loadBackend } from "../runtime/load-backend.js";
 import { convertLayout } from "../tensor/layout.js";
 import { tensor } from "../tensor/tensor.js";
 import { openWeightStore } from "../weights/open-weight-store.js";

@@ -13,7 +13,7 @@ import { Upsample } from "../../src/models/yolo/blocks/upsample.js";
 import { RegionHead } from "../../src/models/yolo/head/region-head.js";
 import { YoloHead } from "../../src/models/yolo/head/yolo-head.js";
 import type { PortWeights, Tap } from "../../src/port/port.js";
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { convertLayout } from "../../src/tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { uniform, weightValues } from "./formula.js";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuiltInModel, DARKNET_MODELS, MODELS } from "../../src/models/registry.js";
 import type { YoloOptions } from "../../src/models/yolo/yolo-options.js";
 import type { Port } from "../../src/port/port.js";
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { type KernelLayout, kernelToOihw } from "../../src/tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { synthesizeWeights, syntheticInput } from "../../src/weights/synthetic.js";

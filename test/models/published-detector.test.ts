@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { yoloFastest } from "../../src/models/yolo/yolo-fastest.js";
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { type KernelLayout, kernelToOihw } from "../../src/tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { readNpz } from "./npz.js";

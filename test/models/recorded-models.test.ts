@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type BuiltInModel, MODELS } from "../../src/models/registry.js";
-import { loadBackend } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { recordedPositions, uniform, weightValues } from "./formula.js";
 import { readNpz } from "./npz.js";

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { type BackendName, loadBackend } from "../../src/runtime/backend.js";
+import type { BackendName } from "../../src/runtime/backend.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 
 /** Loads a back-end in this thread and answers with its name and one sum. */
 const { name } = workerData as { name: BackendName };

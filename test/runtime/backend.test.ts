@@ -2,13 +2,9 @@ import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../src/errors.js";
-import {
-  BACKENDS,
-  type BackendName,
-  loadBackend,
-  prepareBackend,
-} from "../../src/runtime/backend.js";
+import { BACKENDS, type BackendName, prepareBackend } from "../../src/runtime/backend.js";
 import { startThread } from "../../src/runtime/entry.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 
 /** Switches oneDNN, whose sums depend on the machine. */
 const ONEDNN = "TF_ENABLE_ONEDNN_OPTS";

@@ -20,6 +20,8 @@ import type {
 import { SCRATCH_FD } from "./protocol.js";
 import { numbersOf, runtimeTensor } from "./runtime-values.js";
 
+/** On which a graph is computed; 0: one for each processor. */
+const threads = Number(process.argv[2] ?? 0);
 let weights: WeightStore | undefined;
 const kept = new Map<string, ort.Tensor>();
 
@@ -75,6 +77,7 @@ async function run(request: RunRequest): Promise<OutputAnswer[]> {
     logSeverityLevel: 3,
     enableCpuMemArena: false,
     enableMemPattern: false,
+    intraOpNumThreads: threads,
     // Threads that wait for work would else burn the processor that the port computes on.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
     ...(externalData.length > 0 ? { externalData } : {}),

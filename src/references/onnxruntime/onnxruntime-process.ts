@@ -34,11 +34,11 @@ export class OnnxRuntimeProcess {
   #closed = false;
   #failure: UnavailableError | undefined;
 
-  private constructor(scratch: ScratchFile, weightsFile: ScratchFile) {
+  private constructor(scratch: ScratchFile, weightsFile: ScratchFile, threads: number) {
     this.scratch = scratch;
     this.#weightsFile = weightsFile;
     const entry = entryOf(import.meta.url, "./child.js");
-    this.#child = fork(entry.path, [], {
+    this.#child = fork(entry.path, [String(threads)], {
       serialization: "advanced",
       execArgv: [...entry.execArgv],
       stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, weightsFile.fd],
@@ -70,9 +70,13 @@ export class OnnxRuntimeProcess {
     return started;
   }
 
-  /** Starts the process and does not wait for it: loading the runtime takes a quarter of a second. */
-  static launch(): OnnxRuntimeProcess {
-    return new OnnxRuntimeProcess(new ScratchFile(), new ScratchFile());
+  /**
+   * Starts the process and does not wait for it: loading the runtime takes a quarter of a second.
+   *
+   * @param threads - on which it computes; 0: one for each processor
+   */
+  static launch(threads = 0): OnnxRuntimeProcess {
+    return new OnnxRuntimeProcess(new ScratchFile(), new ScratchFile(), threads);
   }
 
   /**

@@ -7,7 +7,7 @@ import {
   termsOf,
 } from "../../../scripts/rounding/convolution-probe.js";
 import { judgeOf } from "../../../src/operators/evaluate.js";
-import { loadBackend } from "../../../src/runtime/backend.js";
+import { loadBackend } from "../../../src/runtime/load-backend.js";
 import { indexOf, sizeOf } from "../../../src/tensor/tensor.js";
 
 const small = CONVOLUTIONS.filter((sizes) => termsOf(sizes) <= 144);
