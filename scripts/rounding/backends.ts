@@ -1,5 +1,5 @@
-import { loadBackend } from "../../src/runtime/load-backend.js";
 import { type Computer, functionErrorOf } from "../../src/runtime/function-errors.js";
+import { loadBackend } from "../../src/runtime/load-backend.js";
 
 /** What differs from a back-end as difftest starts it; set before TensorFlow is loaded. */
 const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
