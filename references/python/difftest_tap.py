@@ -10,7 +10,8 @@ A port is a class with three attributes and two methods::
     serve(Port())
 
 ``tap`` returns what the port must go on with: in isolated mode that is the reference's value. Only numpy is needed.
-Copy this file next to your port, or put its folder on PYTHONPATH.
+A method ``variables``, if there is one, returns the port's weights by the original's names, in the layout of the original:
+then they are compared with its file bit for bit. Copy this file next to your port, or put its folder on PYTHONPATH.
 """
 
 import json
@@ -157,8 +158,9 @@ def serve(port):
         return array if replied is None else replied
 
     def version(_fields, _arrays):
-        facts = {"name": port.name, "version": getattr(port, "version", "0"), "role": "port"}
-        return {**facts, "layout": port.layout, "original": port.original, "calls": ["version", "describe", "run"]}, {}
+        facts = {"name": port.name, "version": getattr(port, "version", "0"), "role": "port", "layout": port.layout}
+        shows = {"original": port.original, "variables": hasattr(port, "variables")}
+        return {**facts, **shows, "calls": ["version", "describe", "run"]}, {}
 
     def describe(fields, _arrays):
         port.build(take, fields.get("network", {}))

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { alignTaps, type TapAlignment } from "../align/align-taps.js";
 import type { ArchitectureInput, Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
 import { readModelInputs } from "../inputs/model-inputs.js";
-import type { PortJob } from "../record/port-messages.js";
+import type { PortJob, PortSource } from "../record/port-messages.js";
 import { type PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
@@ -52,7 +53,10 @@ class LayerByLayerCheck {
   #process: OnnxRuntimeProcess | undefined;
   #closed = false;
   #weights: OpenedWeights | undefined;
-  readonly #memory = new MemoryWatch(() => [this.#process?.pid]);
+  readonly #memory = new MemoryWatch(() => [
+    this.#process?.pid,
+    ...this.#threads.map(({ pid }) => pid),
+  ]);
   readonly #timings = { read: 0, lower: 0, reference: 0, port: 0, compare: 0 };
 
   constructor(options: LayerByLayerOptions, resolved: ResolvedOptions) {
@@ -273,8 +277,15 @@ class LayerByLayerCheck {
     this.#refuseWhenClosed();
     prepareBackend(this.#resolved.backend);
     const name = this.#resolved.model;
-    const kind = /[\\/]|\.[mc]?[jt]s$/.test(name) ? "file" : "built-in";
-    return new PortThread({ source: { kind, name }, backend: this.#resolved.backend });
+    return new PortThread({
+      source: { kind: kindOfPort(name), name },
+      backend: this.#resolved.backend,
+      runner: {
+        timeoutMs: this.#resolved.timeoutMs,
+        pid: new SharedArrayBuffer(4),
+        files: filesOf(this.#resolved),
+      },
+    });
   }
 
   #done = 0;
@@ -298,6 +309,20 @@ class LayerByLayerCheck {
       this.#timings[stage] += performance.now() - started;
     }
   }
+}
+
+function kindOfPort(name: string): PortSource["kind"] {
+  if (name.startsWith("runner:")) return "runner";
+  return /[\\/]|\.[mc]?[jt]s$/.test(name) ? "file" : "built-in";
+}
+
+/** Absolute paths, since a program may stand elsewhere. */
+function filesOf(resolved: ResolvedOptions): { original?: string; weights?: string } {
+  const { original, weights } = resolved;
+  return {
+    ...(original === null ? {} : { original: resolve(original) }),
+    ...(weights?.kind === "file" ? { weights: resolve(weights.path) } : {}),
+  };
 }
 
 /** A pattern that no tap has is a slip of the pen, not a wish to compare nothing. */

@@ -13,6 +13,7 @@ import type { Original } from "./originals/original.js";
  * @throws {InputError} `name` when it is neither, with the nearest name
  */
 export function builtInModel(name: string): BuiltInModel | null {
+  if (name.startsWith("runner:")) return null;
   const found = MODELS.find(({ id }) => id === name);
   if (found !== undefined) return found;
   if (/[\\/]|\.[mc]?[jt]s$/.test(name) || existsSync(name)) return null;
@@ -23,7 +24,7 @@ export function builtInModel(name: string): BuiltInModel | null {
   const hint = near === undefined ? "" : `; did you mean ${near}?`;
   throw new InputError(
     "name",
-    `--model: no built-in model "${name}"${hint} ("difftest models" lists them; a port of your own is a file, ./my-port.ts)`,
+    `--model: no built-in model "${name}"${hint} ("difftest models" lists them; a port of your own is a file, ./my-port.ts, or a program, "runner:python my_port.py")`,
   );
 }
 

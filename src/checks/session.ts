@@ -48,7 +48,8 @@ export interface Recorded {
 
 /** Error of transcendentals, port and reference together. */
 export function functionErrorsOf({ reference, facts, resolved }: Session): FunctionErrors {
-  const port = facts.runtime === "tfjs" ? resolved.backend : "plain";
+  const own = facts.foreign ? "foreign" : "plain";
+  const port = facts.runtime === "tfjs" ? resolved.backend : own;
   return reference.functionError(functionErrorOf(port));
 }
 

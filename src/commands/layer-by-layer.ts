@@ -15,8 +15,8 @@ export const layerByLayerCommand: Command = {
   arguments: [],
   options: [
     {
-      flags: "--model <name|file>",
-      text: "the port: a built-in one (difftest models) or a module, ./my-port.ts",
+      flags: "--model <name|file|runner:COMMAND>",
+      text: 'the port: a built-in one (difftest models) a module, ./my-port.ts, or a program, "runner:python my_port.py"',
     },
     {
       flags: "--original <file>",

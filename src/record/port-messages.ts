@@ -5,9 +5,9 @@ import type { Layout } from "../tensor/layout.js";
 import type { WeightStoreDescription } from "../weights/weight-store.js";
 import type { GivenTolerance, SentTap } from "./tap-examiner.js";
 
-/** Which port: a built-in one by its id, or a module. */
+/** Which port: a built-in one by its id, a module, or a program (`runner:COMMAND`). */
 export interface PortSource {
-  readonly kind: "built-in" | "file";
+  readonly kind: "built-in" | "file" | "runner";
   readonly name: string;
 }
 
@@ -15,6 +15,15 @@ export interface PortSource {
 export interface PortStart {
   readonly source: PortSource;
   readonly backend: "wasm" | "node" | "cpu";
+  /** For a program. */
+  readonly runner: {
+    /** Longest time of one call, in milliseconds. */
+    readonly timeoutMs: number;
+    /** Where its process id is put, an int32: who ends the thread ends the program too. */
+    readonly pid: SharedArrayBuffer;
+    /** The original's files, for programs that read them themselves. */
+    readonly files: { readonly original?: string; readonly weights?: string };
+  };
 }
 
 /** One run of the port. */
@@ -58,6 +67,8 @@ export interface PortFacts {
   readonly original: string;
   readonly layout: Layout;
   readonly runtime: "tfjs" | "plain";
+  /** A program of its own: how well it computes exp and the like was not measured. */
+  readonly foreign: boolean;
   readonly hasVariables: boolean;
   readonly hasPreprocess: boolean;
 }

@@ -40,11 +40,13 @@ export class PortThread {
   /** What the module says about itself; rejected when it cannot be loaded or its back-end is missing. */
   readonly facts: Promise<PortFacts>;
   readonly #worker: Worker;
+  readonly #program: Int32Array;
   readonly #ended: Promise<void>;
   #onMessage: (message: FromPort) => void = () => undefined;
   #onError: (error: Error) => void = () => undefined;
 
   constructor(start: PortStart) {
+    this.#program = new Int32Array(start.runner.pid);
     this.#worker = startThread(import.meta.url, "./port-worker.js", { workerData: start });
     this.#worker.on("message", (message: FromPort) => this.#onMessage(message));
     this.#worker.on("error", (error) => this.#onError(error));
@@ -101,10 +103,25 @@ export class PortThread {
     });
   }
 
-  /** Ends the thread, busy or not. */
+  /** Process id of the program that the port is, for memory accounting; `undefined` where it is none. */
+  get pid(): number | undefined {
+    return Atomics.load(this.#program, 0) || undefined;
+  }
+
+  /** Ends the thread, busy or not, and the program that it has started. */
   async close(): Promise<void> {
     await this.#worker.terminate();
     await this.#ended;
+    if (this.pid !== undefined) killGroup(this.pid);
+  }
+}
+
+/** Ends a program and what it has started. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
   }
 }
 

@@ -7,7 +7,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InputError, UnavailableError } from "../errors.js";
 import { MODELS } from "../models/registry.js";
-import type { PortTensor, PortVariable } from "../port/port.js";
+import type { PlainTensor, PortTensor, PortVariable } from "../port/port.js";
 import { TapStates } from "../references/tap-plan.js";
 import { loadBackend } from "../runtime/load-backend.js";
 import { convertLayout } from "../tensor/layout.js";
@@ -26,6 +26,7 @@ import type {
 } from "./port-messages.js";
 import { CountedWeights, WeightsFault } from "./port-weights.js";
 import { ReferenceGone, TapRecorder } from "./recorder.js";
+import { RunnerPort } from "./runner-port.js";
 import { tensorFor, valuesOf } from "./tensor-kinds.js";
 import { TfObserver } from "./tf-observer.js";
 
@@ -36,6 +37,8 @@ const parent = parentPort;
 if (parent === null) throw new Error("port-worker is started as a worker thread only");
 const start = workerData as PortStart;
 const post = (message: FromPort): void => parent.postMessage(message);
+
+let runner: RunnerPort | undefined;
 
 try {
   const port = await load();
@@ -48,6 +51,7 @@ try {
       original: port.original,
       layout: port.layout,
       runtime: port.runtime,
+      foreign: runner !== undefined,
       hasVariables: port.variables !== undefined,
       hasPreprocess: port.preprocess !== undefined,
     },
@@ -55,9 +59,18 @@ try {
   await run(port, await job);
 } catch (error) {
   post(failure(error));
+} finally {
+  await runner?.close();
+  Atomics.store(new Int32Array(start.runner.pid), 0, 0);
 }
 
 async function load(): Promise<LoadedPort> {
+  if (start.source.kind === "runner") {
+    const { timeoutMs, pid, files } = start.runner;
+    const onSpawn = (id: number) => void Atomics.store(new Int32Array(pid), 0, id);
+    runner = await RunnerPort.start(start.source.name, { timeoutMs, onSpawn, files });
+    return runner.port;
+  }
   if (start.source.kind === "file") return await loadPort(start.source.name);
   const model = MODELS.find(({ id }) => id === start.source.name);
   return checkPort(await model?.load(), start.source.name);
@@ -72,6 +85,7 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
   const observer = port.runtime === "tfjs" ? new TfObserver() : undefined;
   try {
     const weights = new CountedWeights(store);
+    if (runner !== undefined) runner.mode = job.mode;
     const started = performance.now();
     observer?.watchWeights(weights);
     const model = await port.build(weights, job.context);
@@ -95,17 +109,30 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
     } catch (error) {
       throw afterTap(error, recorder.last);
     }
+    const forwardMs = performance.now() - before;
     post({
       type: "done",
       buildMs,
-      forwardMs: performance.now() - before,
-      ignored: observer?.ignored(recorder) ?? recorder.unread,
+      forwardMs,
+      ignored:
+        observer?.ignored(recorder) ?? (await ignoredBy(runner, input, job)) ?? recorder.unread,
       provenance: observer?.provenance() ?? {},
     });
   } finally {
     observer?.stop();
     store.close();
   }
+}
+
+/** What a program ignores is found by a probe, of an isolated run only: in others nothing is given back. */
+async function ignoredBy(
+  program: RunnerPort | undefined,
+  inputs: Record<string, PortTensor>,
+  { mode, plan, pairs }: PortJob,
+): Promise<readonly string[] | undefined> {
+  if (program === undefined) return undefined;
+  if (mode === "cumulative") return [];
+  return await program.ignored(inputs as Record<string, PlainTensor>, plan, pairs);
 }
 
 /** The model's inputs: of an image the port's own preprocessing where it has one, else the reference's arrays. */
@@ -180,7 +207,8 @@ function afterTap(error: unknown, last: string | undefined): unknown {
   if (
     error instanceof InputError ||
     error instanceof WeightsFault ||
-    error instanceof ReferenceGone
+    error instanceof ReferenceGone ||
+    error instanceof UnavailableError
   )
     return error;
   const where = last === undefined ? "before its first tap" : `after tap "${last}"`;
@@ -203,7 +231,7 @@ function failure(error: unknown): FromPort {
     const kind = error instanceof ForwardError ? "forward" : "input";
     return { ...base, kind, code: error.code, place: placeOf(error.cause ?? error) };
   }
-  if (start.source.kind === "file") {
+  if (start.source.kind !== "built-in") {
     const message = `${start.source.name}: ${oneLine(error)}`;
     return { ...base, message, kind: "input", code: "port", place: placeOf(error) };
   }

@@ -7,6 +7,9 @@ export interface MeasuredError {
 /** Who computes: the reference, ONNX Runtime's own operators (an ONNX model as it is), a TensorFlow.js back-end, or a port's own loops in JavaScript. */
 export type Computer = "reference" | "operators" | "wasm" | "cpu" | "node" | "plain";
 
+/** Who computes a port; `foreign`: a program of which nothing was measured. */
+export type PortComputer = Exclude<Computer, "reference" | "operators"> | "foreign";
+
 type ErrorTable = Readonly<Record<string, MeasuredError>>;
 
 /**
@@ -91,11 +94,9 @@ const WORST: MeasuredError = { ulp: 7.8, absolute: 6.6e-7 };
  *
  * @param port - who computes the port; the other side is the reference
  */
-export function functionErrorOf(
-  port: Exclude<Computer, "reference" | "operators">,
-): (name: string) => MeasuredError {
+export function functionErrorOf(port: PortComputer): (name: string) => MeasuredError {
   return (name) => {
-    const own = FUNCTION_ERRORS[port][name] ?? WORST;
+    const own = (port === "foreign" ? undefined : FUNCTION_ERRORS[port][name]) ?? WORST;
     const reference = FUNCTION_ERRORS.reference[name] ?? WORST;
     return { ulp: own.ulp + reference.ulp, absolute: own.absolute + reference.absolute };
   };

@@ -151,7 +151,7 @@ describe("difftest layer-by-layer on what is not there", () => {
     const { status, err } = await runMain(["layer-by-layer", "--model", "yolov4-tny"]);
     expect(status).toBe(2);
     expect(err).toBe(
-      'difftest: --model: no built-in model "yolov4-tny"; did you mean yolov4-tiny? ("difftest models" lists them; a port of your own is a file, ./my-port.ts)\n',
+      'difftest: --model: no built-in model "yolov4-tny"; did you mean yolov4-tiny? ("difftest models" lists them; a port of your own is a file, ./my-port.ts, or a program, "runner:python my_port.py")\n',
     );
   });
 

@@ -58,7 +58,7 @@ describe("a wrong call ends with status 2 and one line", () => {
     [
       "an option at the end without its value",
       ["layer-by-layer", "--model"],
-      "--model: value missing, expected <name|file>",
+      "--model: value missing, expected <name|file|runner:COMMAND>",
     ],
     [
       "an option in the place of a value",

@@ -9,6 +9,8 @@ export interface RunnerOptions {
   readonly timeoutMs?: number;
   /** Aborts the call under way and ends the runner. */
   readonly signal?: AbortSignal;
+  /** Called with the process id as soon as there is one. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 const DEFAULT_TIMEOUT_MS = 600_000;
@@ -45,6 +47,7 @@ export class RunnerClient {
   private constructor(command: RunnerCommand, options: RunnerOptions) {
     this.#process = new RunnerProcess(command);
     this.#options = options;
+    if (this.#process.pid !== undefined) options.onSpawn?.(this.#process.pid);
   }
 
   /**
@@ -72,9 +75,19 @@ export class RunnerClient {
     return this.#process.name;
   }
 
+  /** How messages about it begin. */
+  get label(): string {
+    return this.#process.label;
+  }
+
   /** Process id, for memory accounting. */
   get pid(): number | undefined {
     return this.#process.pid;
+  }
+
+  /** Whether it still answers: it neither ended nor broke the protocol. */
+  get usable(): boolean {
+    return !this.#process.failed;
   }
 
   /**
@@ -93,7 +106,7 @@ export class RunnerClient {
       return Promise.reject(
         new InputError(
           "unsupported",
-          `runner ${this.name}: does not offer "${name}", it offers ${this.#facts.calls.join(", ")}`,
+          `${this.label}: does not offer "${name}", it offers ${this.#facts.calls.join(", ")}`,
         ),
       );
     }
@@ -137,6 +150,8 @@ export class RunnerClient {
         onMessage: (message) => {
           if (message.fields["ask"] !== undefined) {
             this.#answerAsk(message, onAsk);
+            // The time that the reply took is not the runner's.
+            timer.refresh();
             return;
           }
           const end = this.#partOf(message, collected);
@@ -181,7 +196,7 @@ export class RunnerClient {
     const { code, message: text } = (message.fields["error"] ?? {}) as Readonly<
       Record<string, unknown>
     >;
-    const line = `runner ${this.name}: ${typeof text === "string" ? oneLine(text) : "failed without a message"}`;
+    const line = `${this.label}: ${typeof text === "string" ? oneLine(text) : "failed without a message"}`;
     if (code === "unusable") return new InputError("format", line);
     if (code === "unsupported") return new InputError("unsupported", line);
     if (code === "untrusted") return new InputError("unsafe", line);

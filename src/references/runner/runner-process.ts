@@ -37,6 +37,8 @@ interface Waiting {
  */
 export class RunnerProcess {
   readonly name: string;
+  /** How messages begin: `runner darknet`, `runner:python my_port.py`. */
+  readonly label: string;
   readonly #child: ChildProcess;
   readonly #reader: MessageReader;
   readonly #ended: Promise<void>;
@@ -48,6 +50,7 @@ export class RunnerProcess {
 
   constructor(command: RunnerCommand) {
     this.name = command.name;
+    this.label = command.name.startsWith("runner:") ? command.name : `runner ${command.name}`;
     // A group of its own: a shell or interpreter that started the runner is killed with it.
     this.#child = spawn(command.file, [...command.args], {
       stdio: ["pipe", "pipe", "pipe"],
@@ -109,7 +112,7 @@ export class RunnerProcess {
     const last = lastLine(this.#stderr);
     this.#failure ??= new UnavailableError(
       code,
-      `runner ${this.name}: ${what}${call}${last === "" ? "" : ` (its standard error ends: ${last})`}`,
+      `${this.label}: ${what}${call}${last === "" ? "" : ` (its standard error ends: ${last})`}`,
     );
     const waiting = this.#waiting;
     this.#waiting = undefined;

@@ -96,7 +96,7 @@ export class RunnerReference {
     const wanted = options.taps ?? [...known.keys()];
     const unknown = wanted.find((id) => !known.has(id));
     if (unknown !== undefined) {
-      throw new InputError("name", `runner ${this.client.name}: has no tap ${unknown}`);
+      throw new InputError("name", `${this.client.label}: has no tap ${unknown}`);
     }
     const { tensors } = await this.client.call("run", { ...options }, inputs);
     for (const id of wanted) {
@@ -141,7 +141,7 @@ export class RunnerReference {
         const found = given === undefined ? "nothing" : `shape [${given.shape}]`;
         throw new InputError(
           "shape",
-          `runner ${this.client.name}: input ${name} got ${found}, expected shape [${shape}]`,
+          `${this.client.label}: input ${name} got ${found}, expected shape [${shape}]`,
         );
       }
     }
