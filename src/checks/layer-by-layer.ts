@@ -17,11 +17,10 @@ import { assembleResult } from "./assemble-result.js";
 import { optimizedOutputs } from "./drift.js";
 import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import { openOriginal } from "./original.js";
 import type { OpenedWeights, Original, OriginalRun } from "./originals/original.js";
 import type { LayerByLayerResult } from "./result.js";
 import { functionErrorsOf, layoutOf, type Recorded, type Session } from "./session.js";
-import { inDialect, openTraces, playReference, quorumOf } from "./session-references.js";
+import { openInDialect, openTraces, playReference, quorumOf } from "./session-references.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
@@ -89,10 +88,9 @@ class LayerByLayerCheck {
 
   /** Reads all files while the threads and the reference process start. */
   async #open(): Promise<Session> {
-    const resolved = await inDialect(this.#resolved, this.#options.darknet);
-    this.#resolved = resolved;
-    const original = await this.#timed("read", async () => {
-      const opened = await openOriginal(resolved);
+    const { resolved, original } = await this.#timed("read", async () => {
+      const opened = await openInDialect(this.#resolved, this.#options.darknet);
+      this.#resolved = opened.resolved;
       // All start while the weights are read: each takes a third of a second.
       this.#threads = this.#modes().map(() => this.#thread());
       // A port has a processor of its own: one that is shared makes both slower, and the port is the longer.

@@ -7,7 +7,7 @@ import type { DarknetArchitecture } from "../formats/darknet/architecture.js";
 import { writeDarknetWeights } from "../formats/darknet/weights-writer.js";
 import { weightsHash } from "../record/golden-writer.js";
 import { hashOf } from "../references/golden/manifest.js";
-import { openGolden, requireSameUse } from "../references/golden/open-golden.js";
+import { openGolden, readManifest, requireSameUse } from "../references/golden/open-golden.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import type { NamedTensors } from "../references/runner/protocol.js";
 import { RunnerClient, type RunnerFacts } from "../references/runner/runner-client.js";
@@ -17,6 +17,8 @@ import type { ReferenceTrace } from "../references/trace.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { ResolvedOptions } from "./options.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
+
+type Dialect = ResolvedOptions["darknet"];
 
 /** The reference that needs nothing installed. */
 export const EMBEDDED = "onnxruntime";
@@ -51,7 +53,8 @@ export interface OpenedTrace extends ReferenceTrace {
  * @throws {UnavailableError} when the runner is not installed, crashes or hangs
  */
 export async function openTrace(reference: string, request: TraceRequest): Promise<OpenedTrace> {
-  if (reference.startsWith("golden:")) return goldenTrace(reference, request);
+  const folder = goldenFolder(reference);
+  if (folder !== null) return goldenTrace(folder, reference, request);
   const client = await RunnerClient.start(runnerCommand(reference), {
     ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -66,8 +69,28 @@ export async function openTrace(reference: string, request: TraceRequest): Promi
   }
 }
 
-function goldenTrace(reference: string, request: TraceRequest): OpenedTrace {
-  const golden = openGolden(reference.slice("golden:".length));
+/** Folder of a `golden:DIR`, or `null` for another reference. */
+function goldenFolder(reference: string): string | null {
+  return reference.startsWith("golden:") ? reference.slice("golden:".length) : null;
+}
+
+/** Whose rules a Darknet golden was recorded by; `undefined` where it has no rules of that kind. */
+export function goldenDialect(reference: string): Dialect | undefined {
+  const folder = goldenFolder(reference);
+  if (folder === null) return undefined;
+  const { darknet } = readManifest(folder).reference.options;
+  return darknet === "alexeyab" || darknet === "pjreddie" ? darknet : undefined;
+}
+
+function goldenTrace(folder: string, reference: string, request: TraceRequest): OpenedTrace {
+  const recorded = goldenDialect(reference);
+  if (recorded !== undefined && recorded !== request.resolved.darknet) {
+    throw new InputError(
+      "option",
+      `${reference}: was recorded by ${recorded}'s rules, the original is read by ${request.resolved.darknet}'s; add --darknet ${recorded}`,
+    );
+  }
+  const golden = openGolden(folder);
   requireSameUse(golden, {
     original: originalHash(request.originalPath),
     weights: weightsHash(request.weights.store),

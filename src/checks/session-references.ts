@@ -1,3 +1,4 @@
+import { InputError } from "../errors.js";
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import { RunnerClient } from "../references/runner/runner-client.js";
@@ -5,29 +6,63 @@ import { TraceReference } from "../references/trace-reference.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
-import { originalPathOf } from "./original.js";
+import { openOriginal, originalPathOf } from "./original.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
 import { holdQuorum, type Quorum } from "./quorum.js";
-import { EMBEDDED, type OpenedTrace, openTrace } from "./reference-traces.js";
+import { EMBEDDED, goldenDialect, type OpenedTrace, openTrace } from "./reference-traces.js";
 import type { ReferenceInfo } from "./result.js";
 import { functionErrorsOf, type Session } from "./session.js";
 
 /**
- * Unless the caller says whose rules hold, those of the library that was asked for do.
+ * Unless the caller says whose rules hold, those of the library or the golden that was asked for do.
  *
  * @param given - `--darknet`
  */
-export async function inDialect(
+async function inDialect(
   resolved: ResolvedOptions,
   given: string | undefined,
 ): Promise<ResolvedOptions> {
-  if (given !== undefined || !resolved.references.includes("darknet")) return resolved;
-  const client = await RunnerClient.start(runnerCommand("darknet"), {
-    timeoutMs: resolved.timeoutMs,
-  });
+  if (given !== undefined) return resolved;
+  for (const reference of resolved.references) {
+    const dialect =
+      reference === "darknet" ? await liveDialect(resolved) : goldenDialect(reference);
+    if (dialect !== undefined) return { ...resolved, darknet: dialect };
+  }
+  return resolved;
+}
+
+async function liveDialect({ timeoutMs }: ResolvedOptions): Promise<"pjreddie" | undefined> {
+  const client = await RunnerClient.start(runnerCommand("darknet"), { timeoutMs });
   const { dialect } = client.facts.fields;
   await client.close();
-  return dialect === "pjreddie" ? { ...resolved, darknet: dialect } : resolved;
+  return dialect === "pjreddie" ? dialect : undefined;
+}
+
+/**
+ * A library that does not know what an original asks for computes another network, and would speak against every port.
+ *
+ * @param original - as read by the rules of the library, which nobody asked for by name
+ * @throws {InputError} naming what is lost
+ */
+async function refuseOtherNetwork(original: Original, resolved: ResolvedOptions): Promise<void> {
+  const meant = await openOriginal({ ...resolved, darknet: "alexeyab" });
+  const lost = original.warnings.find((warning) => !meant.warnings.includes(warning));
+  if (lost === undefined) return;
+  throw new InputError(
+    "unsupported",
+    `reference darknet: its library is ${resolved.darknet}'s, which computes another network (${lost}); build the runner against AlexeyAB's library (references/darknet/README.md), or add --darknet ${resolved.darknet} for a port of what it does compute`,
+  );
+}
+
+/** Opens the original by the rules that hold: those of the library that was asked for, unless the caller says whose. */
+export async function openInDialect(
+  options: ResolvedOptions,
+  given: string | undefined,
+): Promise<{ readonly resolved: ResolvedOptions; readonly original: Original }> {
+  const resolved = await inDialect(options, given);
+  const original = await openOriginal(resolved);
+  if (resolved.darknet !== options.darknet) await refuseOtherNetwork(original, resolved);
+  return { resolved, original };
 }
 
 /** Runs every reference but the embedded one; goldens are read. */

@@ -121,6 +121,26 @@ describe("one reference beside the embedded one", () => {
   });
 });
 
+describe("a golden of Darknet", () => {
+  const run = (options: { darknet?: "alexeyab" }) =>
+    runPlanted(
+      ORIGINAL,
+      { plants: [] },
+      { reference: `golden:${right}`, mode: "isolated", ...options },
+    );
+
+  it("says whose rules hold, unless the caller does", async () => {
+    const { reference } = await run({});
+    expect(reference.options).toEqual({ darknet: "pjreddie" });
+  });
+
+  it("is refused by other rules than its own", async () => {
+    await expect(run({ darknet: "alexeyab" })).rejects.toThrow(
+      `golden:${right}: was recorded by pjreddie's rules`,
+    );
+  });
+});
+
 describe("several references", () => {
   it("name the odd one out", async () => {
     const reference = twice();

@@ -35,7 +35,10 @@ function openDarknet({ path, name, model, options }: OpenRequest): Original {
     name,
     model,
     network: { width, height, channels },
-    portOptions: optionsFromHeads(architecture.heads),
+    portOptions: {
+      ...optionsFromHeads(architecture.heads),
+      ...(options.darknet === "alexeyab" ? {} : { dialect: options.darknet }),
+    },
     referenceOptions: { graphOptimizationLevel: "disabled", darknet: options.darknet },
     warnings: architecture.warnings,
     inputOptions: () => ({ letterbox: options.letterbox }),

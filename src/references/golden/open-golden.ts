@@ -107,7 +107,12 @@ function short(hash: string): string {
   return hash.length === 64 ? `sha256 ${hash.slice(0, 12)}…` : hash;
 }
 
-function readManifest(directory: string): GoldenManifest {
+/**
+ * Reads a golden's manifest and checks it, without its values.
+ *
+ * @throws {InputError} when it is missing, or was changed
+ */
+export function readManifest(directory: string): GoldenManifest {
   const path = join(directory, MANIFEST_FILE);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) {

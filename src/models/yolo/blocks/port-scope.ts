@@ -12,14 +12,17 @@ import type { KernelLayout } from "../../../tensor/layout.js";
 export class PortScope {
   /** Whether blocks also tap what lies inside a layer: `conv_0/conv`, `conv_0/norm`. */
   readonly subTaps: boolean;
+  /** Whose rules the weights were trained by, where Darknet's two libraries differ. */
+  readonly dialect: "alexeyab" | "pjreddie";
   readonly #weights: PortWeights;
   readonly #variables: Record<string, PortVariable> = {};
   #layers = 0;
 
   constructor(weights: PortWeights, context: BuildContext) {
     this.#weights = weights;
-    const { subTaps } = context.options;
+    const { subTaps, dialect } = context.options;
     this.subTaps = subTaps === true;
+    this.dialect = dialect === "pjreddie" ? dialect : "alexeyab";
   }
 
   /** Every variable made so far by the original's name, with the layout it has here. */

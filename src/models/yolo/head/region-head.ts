@@ -22,6 +22,7 @@ export class RegionHead {
   readonly #predict: ConvBias;
   readonly #anchors: number;
   readonly #classes: number;
+  readonly #dialect: PortScope["dialect"];
 
   constructor(scope: PortScope, config: RegionHeadConfig) {
     const { channels, anchors, classes } = config;
@@ -29,13 +30,34 @@ export class RegionHead {
     this.#id = scope.layer("region");
     this.#anchors = anchors;
     this.#classes = classes;
+    this.#dialect = scope.dialect;
   }
 
-  /** Taps [batch, n]: cell after cell, anchor after anchor, (x, y, w, h, objectness, classes) each. */
+  /**
+   * Taps [batch, n]: cell after cell, anchor after anchor, (x, y, w, h, objectness, classes) each. In pjreddie's
+   * library plane after plane of an anchor, x and y through the logistic too.
+   */
   forward(x: tf.Tensor4D, tap: Tap): void {
     tf.tidy(() => {
-      tap(this.#id, this.#decode(this.#predict.forward(x, tap)));
+      const raw = this.#predict.forward(x, tap);
+      tap(this.#id, this.#dialect === "pjreddie" ? this.#planes(raw) : this.#decode(raw));
     });
+  }
+
+  #planes(raw: tf.Tensor4D): tf.Tensor2D {
+    const [batch, height, width, entries] = raw.shape;
+    const boxes = tf.reshape(raw, [batch, height * width, this.#anchors, 5 + this.#classes]);
+    const [centre, size, objectness, classes] = tf.split(boxes, [2, 2, 1, this.#classes], 3);
+    const decoded = tf.concat(
+      [
+        tf.sigmoid(centre as tf.Tensor),
+        size as tf.Tensor,
+        tf.sigmoid(objectness as tf.Tensor),
+        tf.softmax(classes as tf.Tensor),
+      ],
+      3,
+    );
+    return tf.reshape(tf.transpose(decoded, [0, 2, 3, 1]), [batch, height * width * entries]);
   }
 
   /** NHWC has the entries of a cell side by side already: Darknet's order of cells, flat. */
