@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     maxWorkers: 2,
+    // Tests keep nothing in the cache of whoever runs them.
+    env: { DIFFTEST_CACHE: "off" },
     ...(results === undefined
       ? {}
       : { reporters: ["default", "json"], outputFile: { json: results } }),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import picocolors from "picocolors";
 import type { Command, Io, Outcome } from "./commands/command.js";
@@ -7,6 +7,7 @@ import { COMMANDS } from "./commands/commands.js";
 import { writeOutputFile } from "./commands/output-file.js";
 import { parseCall } from "./commands/program.js";
 import { InputError, UnavailableError } from "./errors.js";
+import { ownVersion } from "./runtime/own-version.js";
 
 /**
  * 0: done, or all compared is the same. 1: the port differs. 2: the call or a file was wrong.
@@ -21,7 +22,7 @@ const STATUS_OF: Readonly<Record<Outcome, Status>> = { done: 0, same: 0, differs
 export async function main(argv: readonly string[], io: Io): Promise<Status> {
   try {
     const call = parseCall(COMMANDS, argv);
-    if (call.kind === "version") io.out(`${version()}\n`);
+    if (call.kind === "version") io.out(`${ownVersion()}\n`);
     if (call.kind === "help") io.out(call.text);
     if (call.kind !== "run") return 0;
     return STATUS_OF[await call.command.run(call.values, call.args, io)];
@@ -64,11 +65,6 @@ function writeErrorJson(argv: readonly string[], code: string, message: string, 
     // The first error was told already; the second says only why no file tells it too.
     io.err(`difftest: ${(error as Error).message}\n`);
   }
-}
-
-function version(): string {
-  const file = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** Runs the command of this process, with its streams and signals. */

@@ -32,7 +32,7 @@ compiler=${CC:-cc}
 build="$($compiler --version | head -n 1), $library"
 
 mkdir -p "$(dirname "$out")"
-$compiler -std=gnu11 -O2 -Wall -Wextra $flavour "-DDARKNET_VERSION=\"$version\"" "-DBUILD=\"$build\"" \
+$compiler -std=gnu11 -O2 -Wall -Wextra $flavour "-DDARKNET_VERSION=\"$version\"" "-DBUILD=\"$build\"" "-DLIBRARY=\"$library\"" \
   -I "$header" -I "$here" "$here/runner.c" "$here/library.c" "$here/channel.c" "$here/json.c" \
   -o "$out.new" "$library" "-Wl,-rpath,$(dirname "$library")" -lm -lpthread
 mv "$out.new" "$out"

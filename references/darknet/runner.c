@@ -303,6 +303,7 @@ static int version(void)
 {
     answer_field(",\"name\":\"darknet\",\"role\":\"reference\",\"version\":%s", quoted(lib_version));
     answer_field(",\"build\":%s,\"dialect\":\"%s\"", quoted(BUILD), lib_name[0] == 'A' ? "alexeyab" : "pjreddie");
+    answer_field(",\"files\":[%s]", quoted(LIBRARY));
     answer_field(",\"calls\":[\"version\",\"describe\",\"run\",\"gradient\",\"train\",\"parameters\",\"rates\",\"pipeline\",\"post\"]");
     return 1;
 }

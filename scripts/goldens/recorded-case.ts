@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { originalHash } from "../../src/checks/reference-traces.js";
+import { fileHash } from "../../src/checks/cached-reference.js";
 import {
   type DarknetManifest,
   type ManifestLayer,
@@ -58,7 +58,7 @@ export function goldenFromCase(folder: string, oracle: string, out: string): Gol
       reference: referenceOf(manifest, oracle, dialect),
       original: {
         file: CASE_FILES.original,
-        sha256: originalHash(join(folder, CASE_FILES.original)),
+        sha256: fileHash(join(folder, CASE_FILES.original)),
       },
       weights: { source: CASE_FILES.weights, sha256: weightsHash(store) },
       inputs: [

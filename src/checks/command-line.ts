@@ -32,6 +32,7 @@ export function commandLine(
   for (const flag of ["partial", "lenient", "letterbox", "trust"] as const) {
     if (all[flag]) words.push(`--${flag}`);
   }
+  if (all.cache === false) words.push("--no-cache");
   if (all.byName) words.push("--by-name");
   return words.map(quoted).join(" ");
 }

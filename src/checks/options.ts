@@ -52,6 +52,8 @@ export interface LayerByLayerOptions {
   readonly reference?: string;
   /** Seconds a call to a runner may take. @defaultValue 600 */
   readonly timeout?: number | string;
+  /** Use what a runner gave before, as long as only the port has changed. @defaultValue `true` */
+  readonly cache?: boolean;
   /** Let code inside a model file run in a runner: pickles, Lambda layers, custom classes. */
   readonly trust?: boolean;
   /** TensorFlow.js back-end; `all`: each one that is installed, one after the other. @defaultValue `"wasm"` */
@@ -106,6 +108,7 @@ export interface ResolvedOptions {
   readonly references: readonly string[];
   /** Milliseconds. */
   readonly timeoutMs: number;
+  readonly cache: boolean;
   readonly trust: boolean;
   readonly backend: "wasm" | "node" | "cpu";
   /** `--backend all`: `backend` is then the first of them. */
@@ -153,6 +156,7 @@ export function resolveOptions(options: LayerByLayerOptions): ResolvedOptions {
     tolerance: parseTolerance(options.tolerance ?? "bound"),
     references: parseReferences(options.reference ?? "onnxruntime"),
     timeoutMs: parseTimeout(String(options.timeout ?? 600)),
+    cache: options.cache ?? true,
     trust: options.trust ?? false,
     backend: backend === "all" ? "wasm" : backend,
     everyBackend: backend === "all",

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { InputError } from "../errors.js";
 import { readModelInputs } from "../inputs/model-inputs.js";
@@ -12,13 +11,15 @@ import type { GoldenManifest } from "../references/golden/manifest.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
 import { prepareTaps } from "../references/onnxruntime/prepare-taps.js";
+import { ownVersion } from "../runtime/own-version.js";
 import { readExactly } from "../runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
+import { fileHash } from "./cached-reference.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { builtInModel, configPath } from "./original.js";
 import { openOriginalFile } from "./originals/formats.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
-import { EMBEDDED, openTrace, originalHash, type TraceRequest } from "./reference-traces.js";
+import { EMBEDDED, openTrace, type TraceRequest } from "./reference-traces.js";
 
 /** Options of `recordGolden`, spelled as on the command line. */
 export interface RecordOptions
@@ -100,7 +101,7 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
         : await recordOther(reference, request);
     return writeGolden(options.out, {
       recorder: { name: "difftest", version: ownVersion() },
-      original: { file: name, sha256: originalHash(path) },
+      original: { file: name, sha256: fileHash(path) },
       weights: { source: sourceOf(weights.name), sha256: weightsHash(weights.store) },
       inputs: [...inputs.tensors].map(([input, value], at) => ({
         name: input,
@@ -197,9 +198,4 @@ function sourceOf(name: string): string {
 function inputSource({ inputs }: RecordOptions, position: number): string {
   if (inputs === undefined || inputs.length === 0) return `random:${1 + position}`;
   return inputs.map((text) => (/^(random|ids):/.test(text) ? text : basename(text))).join(", ");
-}
-
-function ownVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

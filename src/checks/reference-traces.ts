@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { InputError } from "../errors.js";
-import { openSource } from "../formats/byte-source.js";
 import type { DarknetArchitecture } from "../formats/darknet/architecture.js";
 import { writeDarknetWeights } from "../formats/darknet/weights-writer.js";
 import { weightsHash } from "../record/golden-writer.js";
-import { hashOf } from "../references/golden/manifest.js";
+import type { ReferenceCache } from "../record/reference-cache.js";
 import { openGolden, readManifest, requireSameUse } from "../references/golden/open-golden.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import type { NamedTensors } from "../references/runner/protocol.js";
@@ -15,6 +14,7 @@ import { type RunnerOriginal, RunnerReference } from "../references/runner/runne
 import { recordRunner } from "../references/runner/runner-trace.js";
 import type { ReferenceTrace } from "../references/trace.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { cachedParts, cacheKeyOf, fileHash } from "./cached-reference.js";
 import type { ResolvedOptions } from "./options.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
 
@@ -36,6 +36,8 @@ export interface TraceRequest {
   /** Code inside a model file may run. */
   readonly trust?: boolean;
   readonly signal?: AbortSignal;
+  /** Where a runner's values are kept and looked for; default: nowhere. */
+  readonly cache?: ReferenceCache;
 }
 
 /** A trace, and what its reference says of itself. */
@@ -59,13 +61,31 @@ export async function openTrace(reference: string, request: TraceRequest): Promi
     ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
+  try {
+    const trace = await keptTrace(reference, client, request);
+    return { ...trace, name: reference, library: client.facts.name, facts: client.facts };
+  } finally {
+    await client.close();
+  }
+}
+
+/** What was recorded when all but the port was the same, or else what the runner gives now. */
+async function keptTrace(
+  reference: string,
+  client: RunnerClient,
+  request: TraceRequest,
+): Promise<ReferenceTrace> {
+  const { cache } = request;
+  const key = cache === undefined ? null : cacheKeyOf(reference, client.facts, request);
+  const kept = key === null ? null : cache?.read(key);
+  if (kept != null) return kept;
   const scratch = mkdtempSync(join(tmpdir(), "difftest-reference-"));
   try {
     const trace = await runnerTrace(client, request, scratch);
-    return { ...trace, name: reference, library: client.facts.name, facts: client.facts };
+    if (key !== null) cache?.write(key, cachedParts(client.facts, request, trace));
+    return trace;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
-    await client.close();
   }
 }
 
@@ -92,7 +112,7 @@ function goldenTrace(folder: string, reference: string, request: TraceRequest): 
   }
   const golden = openGolden(folder);
   requireSameUse(golden, {
-    original: originalHash(request.originalPath),
+    original: fileHash(request.originalPath),
     weights: weightsHash(request.weights.store),
     inputs: request.inputs,
   });
@@ -196,14 +216,4 @@ function sizeFor(
   if (isDarknet(architecture)) return { batch, width: network.width, height: network.height };
   const shapes = architecture.inputs.map(({ name, shape }) => [name, shape] as const);
   return { batch, shapes: Object.fromEntries(shapes) };
-}
-
-/** sha256 of the file that describes the model. */
-export function originalHash(path: string): string {
-  const source = openSource(path);
-  try {
-    return hashOf(source.read(0, source.byteLength, "the original"));
-  } finally {
-    source.close();
-  }
 }

@@ -1,8 +1,10 @@
 import { InputError } from "../errors.js";
+import { ReferenceCache } from "../record/reference-cache.js";
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import { RunnerClient } from "../references/runner/runner-client.js";
 import { TraceReference } from "../references/trace-reference.js";
+import { cacheFolder } from "../runtime/cache-folder.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
@@ -73,6 +75,7 @@ export async function openTraces(
   resolved: ResolvedOptions,
   options: LayerByLayerOptions,
 ): Promise<readonly OpenedTrace[]> {
+  const folder = resolved.cache ? cacheFolder() : null;
   const traces: OpenedTrace[] = [];
   for (const name of resolved.references) {
     if (name === EMBEDDED) continue;
@@ -85,6 +88,7 @@ export async function openTraces(
         inputs,
         timeoutMs: resolved.timeoutMs,
         trust: resolved.trust,
+        ...(folder === null ? {} : { cache: new ReferenceCache(folder) }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       }),
     );

@@ -66,6 +66,10 @@ export const layerByLayerCommand: Command = {
     },
     { flags: "--timeout <seconds>", text: "longest time of one call to a runner (default: 600)" },
     {
+      flags: "--no-cache",
+      text: "run darknet, keras and pytorch anew, also where only the port has changed since their last run",
+    },
+    {
       flags: "--trust",
       text: "let code inside a model file run in a runner: pickles, Lambda layers, custom classes",
     },

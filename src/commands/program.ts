@@ -86,7 +86,8 @@ function checkedValues(command: Command, given: Readonly<Record<string, Values[s
   for (const { flags } of command.options) {
     const option = new Option(flags);
     const value = given[option.attributeName()];
-    if (value === undefined) continue;
+    // Of `--no-x` the value is that of x: true where nothing was given.
+    if (value === undefined || (option.negate && value === true)) continue;
     const looksLikeOption = [value].flat().find((word) => /^--?[a-z]/i.test(String(word)));
     if (looksLikeOption !== undefined) {
       throw new InputError(
@@ -94,7 +95,7 @@ function checkedValues(command: Command, given: Readonly<Record<string, Values[s
         `--${option.name()}: value missing, found the option ${looksLikeOption} in its place`,
       );
     }
-    values[option.name()] = value;
+    values[option.negate ? option.attributeName() : option.name()] = value;
   }
   return values;
 }
