@@ -69,6 +69,8 @@ async function importModule(path: string): Promise<unknown> {
     moduleCache: true,
     fsCache: false,
     interopDefault: false,
+    // Large, and JavaScript already: to translate TensorFlow.js took 3 s of every run.
+    nativeModules: ["@tensorflow", "difftest"],
   });
   return await jiti.import(path);
 }
