@@ -8,6 +8,8 @@ export interface FuzzFormat {
    * a crash, a hang or more than {@link MAX_BYTES} of memory is a finding.
    */
   readonly read: (random: Random) => unknown;
+  /** Each file takes a thread of its own: tests read fewer. */
+  readonly slow?: boolean;
 }
 
 /** Longest time that reading one file may take, in milliseconds. */

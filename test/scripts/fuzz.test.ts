@@ -33,10 +33,11 @@ describe("the fuzzer", () => {
   });
 
   it.each([...FORMATS])(
-    "gets a value or one clear error from 200 damaged files of $id",
-    async ({ id, read }) => {
+    "gets a value or one clear error from damaged files of $id",
+    async ({ id, read, slow = false }) => {
+      const count = slow ? 20 : 200;
       let refused = 0;
-      for (let k = 0; k < 200; k++) {
+      for (let k = 0; k < count; k++) {
         try {
           await read(new Random(20, id, k));
         } catch (error) {
@@ -45,7 +46,7 @@ describe("the fuzzer", () => {
         }
       }
       // Damage that nothing notices would mean that the files are not the ones that are read.
-      expect(refused).toBeGreaterThan(50);
+      expect(refused).toBeGreaterThan(count / 4);
     },
   );
 });
