@@ -71,11 +71,13 @@ export class PortThread {
    * @param onTap - called as each tap comes
    * @throws {InputError} `port` when the port itself fails; {@link UnavailableError} when the reference is gone
    */
-  run(job: Omit<PortJob, "handover">, onTap: (record: TapRecord) => void): Promise<PortRun> {
+  async run(job: Omit<PortJob, "handover">, onTap: (record: TapRecord) => void): Promise<PortRun> {
+    // A port that was never loaded has ended already: its own reason is the one to tell.
+    await this.facts;
     const handover = new Handover(Math.max(0, ...job.plan.taps.map(({ shape }) => sizeOf(shape))));
     const examiner = new TapExaminer({ ...job, original: job.originalLayout, handover });
     const collected = new Collected();
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       // In turn, and the event loop goes round in between: the reference's answers come by it too.
       let turn = Promise.resolve();
       const inTurn = (work: () => void): void => {
