@@ -4,7 +4,7 @@ import { alignTaps, type TapAlignment } from "../align/align-taps.js";
 import type { ArchitectureInput, Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
 import { readModelInputs } from "../inputs/model-inputs.js";
-import type { PortJob, PortSource } from "../record/port-messages.js";
+import type { PortJob } from "../record/port-messages.js";
 import { type PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
@@ -18,6 +18,7 @@ import { optimizedOutputs } from "./drift.js";
 import { onEveryBackend } from "./every-backend.js";
 import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import type { OpenedWeights, Original, OriginalRun } from "./originals/original.js";
+import { portSource } from "./port-source.js";
 import type { LayerByLayerResult } from "./result.js";
 import { functionErrorsOf, layoutOf, type Recorded, type Session } from "./session.js";
 import { openInDialect, openTraces, playReference, quorumOf } from "./session-references.js";
@@ -92,7 +93,7 @@ class LayerByLayerCheck {
       const opened = await openInDialect(this.#resolved, this.#options.darknet);
       this.#resolved = opened.resolved;
       // All start while the weights are read: each takes a third of a second.
-      this.#threads = this.#modes().map(() => this.#thread());
+      this.#threads = this.#modes().map(() => this.#thread(opened));
       // A port has a processor of its own: one that is shared makes both slower, and the port is the longer.
       const free = availableParallelism() - this.#threads.length;
       this.#process = OnnxRuntimeProcess.launch(Math.max(1, free));
@@ -169,7 +170,7 @@ class LayerByLayerCheck {
       .map(({ id }) => id)
       .filter((id) => paired.has(id));
     await Promise.all(this.#threads.map((thread) => thread.close()));
-    this.#threads = this.#modes().map(() => this.#thread());
+    this.#threads = this.#modes().map(() => this.#thread(session.original));
     await Promise.all(this.#threads.map((thread) => thread.facts));
     return await this.#attempt(session, taps, alignment);
   }
@@ -271,12 +272,11 @@ class LayerByLayerCheck {
     if (this.#closed) throw new Error("the run was aborted");
   }
 
-  #thread(): PortThread {
+  #thread(original: Original): PortThread {
     this.#refuseWhenClosed();
     prepareBackend(this.#resolved.backend);
-    const name = this.#resolved.model;
     return new PortThread({
-      source: { kind: kindOfPort(name), name },
+      source: portSource(this.#resolved, original),
       backend: this.#resolved.backend,
       runner: {
         timeoutMs: this.#resolved.timeoutMs,
@@ -307,11 +307,6 @@ class LayerByLayerCheck {
       this.#timings[stage] += performance.now() - started;
     }
   }
-}
-
-function kindOfPort(name: string): PortSource["kind"] {
-  if (name.startsWith("runner:")) return "runner";
-  return /[\\/]|\.[mc]?[jt]s$/.test(name) ? "file" : "built-in";
 }
 
 /** Absolute paths, since a program may stand elsewhere. */

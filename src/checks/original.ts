@@ -6,6 +6,7 @@ import { nearest } from "../suggest.js";
 import type { ResolvedOptions } from "./options.js";
 import { openOriginalFile } from "./originals/formats.js";
 import type { Original } from "./originals/original.js";
+import { isTfjs } from "./port-source.js";
 
 /**
  * The built-in model of that name, or `null` when the name is a file's.
@@ -14,6 +15,7 @@ import type { Original } from "./originals/original.js";
  */
 export function builtInModel(name: string): BuiltInModel | null {
   if (name.startsWith("runner:")) return null;
+  if (isTfjs(name)) return null;
   const found = MODELS.find(({ id }) => id === name);
   if (found !== undefined) return found;
   if (/[\\/]|\.[mc]?[jt]s$/.test(name) || existsSync(name)) return null;
@@ -34,7 +36,9 @@ export async function openOriginal(options: ResolvedOptions): Promise<Original> 
   if (model === null && options.original === null) {
     throw new InputError(
       "option",
-      `--model ${options.model}: a port of your own needs --original, the config of what it is a port of`,
+      isTfjs(options.model)
+        ? `--model ${options.model}: TensorFlow.js as a port needs --original, the Keras model it is to run`
+        : `--model ${options.model}: a port of your own needs --original, the config of what it is a port of`,
     );
   }
   const path = originalPathOf(options);

@@ -20,7 +20,7 @@ export function weightFaults(session: Session, run: PortRun): Fault[] {
   });
   if (run.weightsFault !== null) return [fault(run.weightsFault.weight, run.weightsFault.message)];
   return weightsOf(session, run)
-    .filter(({ state }) => state !== "equal" && state !== "asked")
+    .filter(({ state }) => state !== "equal" && state !== "asked" && state !== "own")
     .map(({ name, evidence }) => fault(name, evidence));
 }
 

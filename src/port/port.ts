@@ -146,6 +146,8 @@ export interface Port<M = unknown, T extends PortTensor = PortTensor> {
   ): PortOutputs | Promise<PortOutputs>;
   /** The model's variables by the original's names: then they are compared with the file bit for bit. */
   variables?(model: M): Readonly<Record<string, PortVariable>>;
+  /** The port brings weights of its own, in another form than the original's (a converted graph): they are not compared. */
+  readonly ownWeights?: boolean;
   /** The port's own preprocessing: an image to the network's input, in the port's layout. */
   preprocess?(image: RgbImage, context: BuildContext): PortTensor | Promise<PortTensor>;
 }

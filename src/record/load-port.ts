@@ -97,6 +97,7 @@ export function checkPort(value: unknown, file: string): LoadedPort {
     field(port, "forward", "a function", isFunction),
     field(port, "variables", "a function", (x) => x === undefined || isFunction(x)),
     field(port, "preprocess", "a function", (x) => x === undefined || isFunction(x)),
+    field(port, "ownWeights", "a boolean", (x) => x === undefined || typeof x === "boolean"),
     field(port, "inputs", "an array", (x) => x === undefined || Array.isArray(x)),
   ].filter((message) => message !== undefined);
   if (wrong.length > 0) throw new InputError("port", `${file}: ${wrong.join("; ")}`);

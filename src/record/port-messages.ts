@@ -1,15 +1,29 @@
 import type { InputType } from "../architecture/architecture.js";
+import type { Json } from "../formats/keras/config-types.js";
 import type { BuildContext } from "../port/port.js";
 import type { TapPlan } from "../references/tap-plan.js";
 import type { Layout } from "../tensor/layout.js";
 import type { WeightStoreDescription } from "../weights/weight-store.js";
 import type { GivenTolerance, SentTap } from "./tap-examiner.js";
 
-/** Which port: a built-in one by its id, a module, or a program (`runner:COMMAND`). */
-export interface PortSource {
-  readonly kind: "built-in" | "file" | "runner";
-  readonly name: string;
-}
+/** Which port: a built-in one by its id, a module, a program (`runner:COMMAND`), or TensorFlow.js itself. */
+export type PortSource =
+  | { readonly kind: "built-in" | "file" | "runner"; readonly name: string }
+  | {
+      readonly kind: "tfjs";
+      /** What messages call it. */
+      readonly name: string;
+      /** A Keras model in TensorFlow.js' layers format, to be imported with the original's weights. */
+      readonly topology: Json;
+    }
+  | {
+      readonly kind: "tfjs-folder";
+      readonly name: string;
+      /** Of a converted model: `model.json` and its shards. */
+      readonly folder: string;
+      /** Ids of the original's layers. */
+      readonly layers: readonly string[];
+    };
 
 /** What a worker is started with: it loads the module and waits for a {@link PortJob}. */
 export interface PortStart {
@@ -76,8 +90,8 @@ export interface PortFacts {
 /** One variable of the port against the file. */
 export interface WeightRecord {
   readonly name: string;
-  /** `asked`: only that it was taken is known. */
-  readonly state: "equal" | "differs" | "asked" | "never-asked" | "unknown-name" | "shape";
+  /** `asked`: only that it was taken is known. `own`: the port brought its own in another form. */
+  readonly state: "equal" | "differs" | "asked" | "own" | "never-asked" | "unknown-name" | "shape";
   readonly evidence: string;
   /** Number of floats. */
   readonly elements: number;

@@ -11,7 +11,7 @@ import type { PlainTensor, PortTensor, PortVariable } from "../port/port.js";
 import { TapStates } from "../references/tap-plan.js";
 import { loadBackend } from "../runtime/load-backend.js";
 import { convertLayout } from "../tensor/layout.js";
-import { tensor } from "../tensor/tensor.js";
+import { sizeOf, tensor } from "../tensor/tensor.js";
 import { openWeightStore } from "../weights/open-weight-store.js";
 import type { WeightStore } from "../weights/weight-store.js";
 import { checkVariables } from "./check-variables.js";
@@ -65,15 +65,29 @@ try {
 }
 
 async function load(): Promise<LoadedPort> {
-  if (start.source.kind === "runner") {
-    const { timeoutMs, pid, files } = start.runner;
-    const onSpawn = (id: number) => void Atomics.store(new Int32Array(pid), 0, id);
-    runner = await RunnerPort.start(start.source.name, { timeoutMs, onSpawn, files });
-    return runner.port;
+  const { source } = start;
+  switch (source.kind) {
+    case "runner": {
+      const { timeoutMs, pid, files } = start.runner;
+      const onSpawn = (id: number) => void Atomics.store(new Int32Array(pid), 0, id);
+      runner = await RunnerPort.start(source.name, { timeoutMs, onSpawn, files });
+      return runner.port;
+    }
+    case "file":
+      return await loadPort(source.name);
+    case "tfjs": {
+      const { layersPort } = await import("../models/tfjs/layers-port.js");
+      return layersPort(source.name, source.topology);
+    }
+    case "tfjs-folder": {
+      const { folderPort } = await import("../models/tfjs/folder-port.js");
+      return await folderPort(source.folder, source.layers);
+    }
+    case "built-in": {
+      const model = MODELS.find(({ id }) => id === source.name);
+      return checkPort(await model?.load(), source.name);
+    }
   }
-  if (start.source.kind === "file") return await loadPort(start.source.name);
-  const model = MODELS.find(({ id }) => id === start.source.name);
-  return checkPort(await model?.load(), start.source.name);
 }
 
 async function prepare(port: LoadedPort): Promise<void> {
@@ -199,6 +213,14 @@ function weightRecords(
   const variables = verify
     ? (port.variables?.(model as never) as Record<string, PortVariable> | undefined)
     : undefined;
+  if (port.ownWeights === true) {
+    return store.specs.map(({ name, shape }) => ({
+      name,
+      state: "own",
+      evidence: "",
+      elements: sizeOf(shape),
+    }));
+  }
   return checkVariables(store, weights.taken, variables);
 }
 

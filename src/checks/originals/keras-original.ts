@@ -27,6 +27,7 @@ export const kerasFormat: OriginalFormat = {
 /** What the file itself brings: a model, and the weights unless it is a JSON text alone. */
 interface Opened {
   readonly model: ModelSpec;
+  readonly config: Json;
   readonly content: Hdf5Content | null;
   readonly kerasVersion: string | null;
 }
@@ -54,6 +55,7 @@ async function openKeras({ path, name, model, options }: OpenRequest): Promise<O
       keras: opened.kerasVersion ?? `dialect ${opened.model.dialect}`,
     },
     warnings: [],
+    keras: { model: opened.model, config: opened.config },
     inputOptions: (input) => ({
       letterbox: false,
       type: input.type ?? "float",
@@ -67,8 +69,8 @@ async function openKeras({ path, name, model, options }: OpenRequest): Promise<O
 async function openModel(path: string): Promise<Opened> {
   const head = readFileSync(path).subarray(0, 4096);
   if (!isModelJson(head)) {
-    const { model, content, kerasVersion } = await openKerasFile(path);
-    return { model, content, kerasVersion };
+    const { model, config, content, kerasVersion } = await openKerasFile(path);
+    return { model, config, content, kerasVersion };
   }
   let json: Json;
   try {
@@ -80,6 +82,7 @@ async function openModel(path: string): Promise<Opened> {
   }
   return {
     model: readModelConfig(json, dialectOfConfig(json), path),
+    config: json,
     content: null,
     kerasVersion: null,
   };

@@ -1,4 +1,5 @@
 import type { Architecture, ArchitectureInput } from "../../architecture/architecture.js";
+import type { ModelSpec } from "../../formats/keras/config-types.js";
 import type { ReadOptions } from "../../inputs/read-inputs.js";
 import type { BuiltInModel } from "../../models/registry.js";
 import type { EmbeddedReference } from "../../references/onnxruntime/embedded-reference.js";
@@ -31,6 +32,8 @@ export interface Original {
   /** What the reference was told, for the result. */
   readonly referenceOptions: Readonly<Record<string, Json>>;
   readonly warnings: readonly string[];
+  /** What a Keras file says of its model, for TensorFlow.js' importer. */
+  readonly keras?: { readonly model: ModelSpec; readonly config: Json };
   /** How sources of an input are read. */
   readonly inputOptions: (input: ArchitectureInput) => ReadOptions;
   /**

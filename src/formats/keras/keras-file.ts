@@ -14,6 +14,8 @@ import { type Hdf5Options, readHdf5 } from "./read-hdf5.js";
 export interface KerasFile {
   readonly name: string;
   readonly model: ModelSpec;
+  /** The configuration that the model was read from. */
+  readonly config: Json;
   readonly content: Hdf5Content;
   /** As the file says it: `3.15.1`; null when it does not. */
   readonly kerasVersion: string | null;
@@ -95,7 +97,8 @@ async function openHdf5(path: string, options: OpenOptions): Promise<KerasFile> 
     options.config === undefined ? dialectOf(kerasVersion, config) : dialectOfConfig(config);
   const old = options.config === undefined && kerasVersion?.startsWith("1.") === true;
   const current = old ? fromKeras1(config, path) : config;
-  return { name: path, model: readModelConfig(current, dialect, path), content, kerasVersion };
+  const model = readModelConfig(current, dialect, path);
+  return { name: path, model, config: current, content, kerasVersion };
 }
 
 function openSourceLength(path: string): number {
@@ -120,7 +123,7 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
   }
   const name = `${path}: model.weights.h5`;
   const content = await readHdf5({ ...weightsSource(archive, file, path), name }, options);
-  return { name: path, model, content, kerasVersion };
+  return { name: path, model, config, content, kerasVersion };
 }
 
 /** Where the weights lie: in the archive itself when they are stored, else unpacked. */
