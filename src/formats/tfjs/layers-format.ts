@@ -35,9 +35,14 @@ export function blankInitializers(config: Json): Json {
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,
-      /_initializer$/.test(key) ? ZEROS : blankInitializers(value),
+      isInitializer(key, value) ? ZEROS : blankInitializers(value),
     ]),
   );
+}
+
+/** Some layers have the key and no use for it: there it is `null`, and must stay so. */
+function isInitializer(key: string, value: Json): boolean {
+  return /_initializer$/.test(key) && value !== null;
 }
 
 const ZEROS = { class_name: "Zeros", config: {} } as const;
@@ -130,7 +135,7 @@ class Translation {
     const entries = Object.entries(config).flatMap(([key, value]): [string, Json][] => {
       if (key === "batch_shape") return [["batch_input_shape", value]];
       if (key === "dtype") return [["dtype", this.#dtype(value, layer)]];
-      if (/_initializer$/.test(key)) return [[key, ZEROS]];
+      if (isInitializer(key, value)) return [[key, ZEROS]];
       if (/_(regularizer|constraint)$/.test(key)) return [[key, null]];
       if (/(^|_)activation$/.test(key)) return [[key, this.#activation(value, layer)]];
       if (INNER_LAYERS.includes(key) && isObject(value)) return [[key, this.#inner(value, layer)]];

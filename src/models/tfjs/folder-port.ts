@@ -16,7 +16,7 @@ export function folderPort(folder: string, layers: readonly string[]): Port<unkn
   const port =
     model.kind === "graph"
       ? graphPort(folder, model, layers)
-      : layersPort(folder, model.topology, async () => storedWeights(folder, model));
+      : layersPort(folder, model.topology, () => storedWeights(folder, model));
   return port as Port<unknown, tf.Tensor>;
 }
 

@@ -1,8 +1,8 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { InputError } from "../../errors.js";
 import type { Json } from "../../formats/keras/config-types.js";
 import { definePort, type Port } from "../../port/port.js";
-import { loadWeights, type TfModel, variablesOf } from "./layers.js";
+import { type TfModel, takeWeights, variablesOf } from "./layers.js";
 import { runTapped } from "./tapped-run.js";
 
 /** A model ready to run, and what the original calls its weights. */
@@ -21,7 +21,7 @@ interface Imported {
 export function layersPort(
   name: string,
   topology: Json,
-  stored?: () => Promise<Record<string, tf.Tensor>>,
+  stored?: () => Record<string, tf.Tensor>,
 ): Port<Imported, tf.Tensor> {
   return definePort<Imported, tf.Tensor>({
     name: "tfjs",
@@ -30,11 +30,9 @@ export function layersPort(
     runtime: "tfjs",
     build: async (weights) => {
       const model = await importing(name, () => fromTopology(topology));
-      if (stored === undefined) loadWeights(model, weights);
-      else {
-        const values = await stored();
-        await importing(name, () => model.loadWeights(values, true));
-      }
+      const values = stored === undefined ? takeWeights(model, weights) : stored();
+      await importing(name, () => model.loadWeights(values, true));
+      tf.dispose(values);
       return { model, names: weights.names };
     },
     forward: ({ model }, inputs, tap) => runTapped(model, inputs, tap),

@@ -74,15 +74,14 @@ export function namedWeights(model: TfModel, known: readonly string[]): NamedWei
     });
 }
 
-/** Gives a model the original's weights, through TensorFlow.js' own loader. */
-export function loadWeights(model: TfModel, weights: PortWeights): void {
+/** The original's weights by TensorFlow.js' names of them. */
+export function takeWeights(model: TfModel, weights: PortWeights): Record<string, tf.Tensor> {
   const values: Record<string, tf.Tensor> = {};
   for (const { name, weight } of namedWeights(model, weights.names)) {
     const { data, shape } = weights.take(name, { shape: weight.shape as number[] });
     values[weight.originalName] = tf.tensor(data, shape);
   }
-  model.loadWeights(values, true);
-  tf.dispose(values);
+  return values;
 }
 
 /** What a model's variables hold, by the original's names. */

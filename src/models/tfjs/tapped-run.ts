@@ -33,6 +33,7 @@ class TappedRun {
   readonly #placed: readonly PlacedLayer[];
   /** What each tensor is in the graph: a result of a layer, and inside a model the model's input. */
   readonly #meaning = new WeakMap<tf.Tensor, Set<string>>();
+  readonly #done = new Set<string>();
   /** Calls of each layer so far. */
   readonly #count = new Map<string, number>();
 
@@ -71,6 +72,9 @@ class TappedRun {
     const id = calls > 1 ? `${path}#call${index}` : path;
     if (isModel(layer)) this.start(layer, read, `${path}/`);
     const results = call.call(layer, given, kwargs);
+    // For each further result of a layer TensorFlow.js calls it once more, and forgets what that brings.
+    if (this.#done.has(id)) return results;
+    this.#done.add(id);
     const many = Array.isArray(results) && results.length > 1;
     const tapped = [results].flat().map((value, k) => {
       const back = this.#tap(many ? `${id}#out${k}` : id, value as never) as unknown as tf.Tensor;
