@@ -1,4 +1,10 @@
-import type { Architecture, Operation } from "./architecture.js";
+import {
+  type Architecture,
+  type Layer,
+  type Operation,
+  readsOwnResult,
+  resultsOf,
+} from "./architecture.js";
 
 /** Which operations depend on which: asked for often, so computed once for an architecture. */
 export class Ancestry {
@@ -34,7 +40,8 @@ export class Ancestry {
       if (between.has(at)) return;
       between.add(at);
       for (const input of operation.inputs) {
-        if (tapped.has(input)) frontier.add(input);
+        const known = tapped.has(input) && !readsOwnResult(operation, this.operations.get(input));
+        if (known) frontier.add(input);
         else visit(input);
       }
     };
@@ -75,9 +82,11 @@ export function layerCoverage(
     if (ancestry.operations.has(id))
       for (const one of ancestry.back(id, compared).between) seen.add(one);
   }
-  const without = architecture.layers.filter(({ id }) => !compared.has(id));
+  const some = (layer: Layer, ids: ReadonlySet<string>) =>
+    resultsOf(layer).some((id) => ids.has(id));
+  const without = architecture.layers.filter((layer) => !some(layer, compared));
   return {
-    covered: without.filter(({ id }) => seen.has(id)).map(({ id }) => id),
-    uncovered: without.filter(({ id }) => !seen.has(id)).map(({ id }) => id),
+    covered: without.filter((layer) => some(layer, seen)).map(({ id }) => id),
+    uncovered: without.filter((layer) => !some(layer, seen)).map(({ id }) => id),
   };
 }

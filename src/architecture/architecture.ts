@@ -31,6 +31,19 @@ export interface Layer {
   readonly operations: readonly string[];
 }
 
+/** What comes out of a layer: the operation of its name, or one for each of several results. */
+export function resultsOf({ id, operations }: Layer): readonly string[] {
+  return operations.includes(id) ? [id] : operations.filter((one) => one.startsWith(`${id}#out`));
+}
+
+/**
+ * Whether an operation reads a result of its own layer. A layer of several results computes them together: whoever
+ * taps them cannot go on with one of them while computing another.
+ */
+export function readsOwnResult(reader: Operation, read: Operation | undefined): boolean {
+  return read !== undefined && read.layer === reader.layer && /#out\d+$/.test(read.id);
+}
+
 /** One named tensor of the original's weights, and where its values lie. */
 export interface WeightSpec {
   /** `conv_0/kernel`. */

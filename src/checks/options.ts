@@ -18,7 +18,10 @@ export interface ProgressEvent {
  * directory. `resolveOptions` checks them and fills the defaults in.
  */
 export interface LayerByLayerOptions {
-  /** Name of a built-in port (`difftest models`), or the file of a port: `./my-port.ts`, `.js`, `.mjs`. */
+  /**
+   * Name of a built-in port (`difftest models`), the file of a port (`./my-port.ts`, `.js`, `.mjs`), `tfjs:` for TensorFlow.js'
+   * own importer of Keras models, or `tfjs:DIR` for a model that its converter wrote.
+   */
   readonly model: string;
   /** The original: a Darknet config, a Keras or an ONNX model. Default: the built-in port's own; needed beside a port file. */
   readonly original?: string;

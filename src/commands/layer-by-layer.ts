@@ -16,7 +16,7 @@ export const layerByLayerCommand: Command = {
   options: [
     {
       flags: "--model <name|file|runner:COMMAND>",
-      text: 'the port: a built-in one (difftest models) a module, ./my-port.ts, or a program, "runner:python my_port.py"',
+      text: "the port: built-in (difftest models), a module ./my-port.ts, a program runner:COMMAND, TensorFlow.js' own importer tfjs:, or tfjs:DIR",
     },
     {
       flags: "--original <file>",

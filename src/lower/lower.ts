@@ -1,4 +1,4 @@
-import type { Architecture, Operation } from "../architecture/architecture.js";
+import { type Architecture, type Operation, readsOwnResult } from "../architecture/architecture.js";
 import { familyOf } from "../operators/families.js";
 import type { FunctionError } from "../operators/family.js";
 import { GraphBuilder } from "../operators/graph.js";
@@ -198,7 +198,11 @@ class Lowering {
         inputShapes: operation.inputs.map((input) => this.#shape(input)),
         weight: this.#weightOf(operation),
         output: this.#nameOf(id),
-        bounds: operation.inputs.map((input) => (cut.has(input) ? null : this.#readBound(input))),
+        bounds: operation.inputs.map((input) =>
+          cut.has(input) && !readsOwnResult(operation, this.#operations.get(input))
+            ? null
+            : this.#readBound(input),
+        ),
         mode,
         functionError,
       });

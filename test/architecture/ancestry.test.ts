@@ -103,6 +103,31 @@ describe("layerCoverage", () => {
     );
   });
 
+  it("counts a layer of several results by any of them, and takes none of them for another's input", () => {
+    const results = ["rnn#out0", "rnn#out1"];
+    const operation = (id: string, layer: number, inputs: readonly string[]) =>
+      ({ id, kind: "identity", layer, inputs, attributes: {}, weights: {}, shape: [1] }) as const;
+    const architecture = {
+      ...networkOf([[0]]),
+      layers: [
+        { id: "rnn", index: 0, kind: "SimpleRNN", operations: results },
+        { id: "next", index: 1, kind: "Dense", operations: ["next"] },
+      ],
+      operations: [
+        operation("rnn#out0", 0, ["input"]),
+        operation("rnn#out1", 0, ["rnn#out0"]),
+        operation("next", 1, ["rnn#out1"]),
+      ],
+    } as Parameters<typeof layerCoverage>[0];
+    expect(layerCoverage(architecture, new Set(["rnn#out1", "next"]))).toEqual({
+      covered: [],
+      uncovered: [],
+    });
+    const { between, frontier } = new Ancestry(architecture).back("rnn#out1", new Set(results));
+    expect({ between, frontier }).toEqual({ between: results, frontier: ["input"] });
+    expect(new Ancestry(architecture).back("next", new Set(results)).between).toEqual(["next"]);
+  });
+
   it("leaves a branch uncovered that only an untapped output reads", () => {
     // 0 → 1 → 3 and 0 → 2: only 3 is tapped.
     const architecture = networkOf([[0], [0], [1], [1]]);
