@@ -93,7 +93,7 @@ class LayerByLayerCheck {
       const opened = await openInDialect(this.#resolved, this.#options.darknet);
       this.#resolved = opened.resolved;
       // All start while the weights are read: each takes a third of a second.
-      this.#threads = this.#modes().map(() => this.#thread(opened));
+      this.#threads = this.#modes().map(() => this.#thread(opened.original));
       // A port has a processor of its own: one that is shared makes both slower, and the port is the longer.
       const free = availableParallelism() - this.#threads.length;
       this.#process = OnnxRuntimeProcess.launch(Math.max(1, free));
