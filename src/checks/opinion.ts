@@ -9,6 +9,7 @@ import { indexOf, type Tensor } from "../tensor/tensor.js";
 import { EMBEDDED } from "./reference-traces.js";
 import { jsonNumber } from "./result.js";
 import { format } from "./tap-records.js";
+import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
  * A library compiled for speed computes its functions less exactly than a port does: AlexeyAB's mish is off by 5e-7,
@@ -103,12 +104,14 @@ async function heldAgainst(
     bound,
     shape: expected.shape,
     channelAxis: architecture.layout === "nhwc" ? expected.shape.length - 1 : 1,
-    fit: false,
-    negativeSide: false,
+    fit: true,
+    negativeSide: hasNegativeSide(operation),
   });
   const { nonFiniteMismatch, overBound, maxAbs } = comparison.metrics;
+  const systematic = comparison.fit?.significant === true;
   // NaN on both sides says nothing; where one side differs the judge is asked.
-  const differs = nonFiniteMismatch > 0 || (bound === null ? maxAbs > 0 : overBound > 0);
+  const differs =
+    nonFiniteMismatch > 0 || systematic || (bound === null ? maxAbs > 0 : overBound > 0);
   if (!differs) return null;
   const judgement = await judge(embedded, {
     architecture,

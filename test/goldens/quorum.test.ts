@@ -75,6 +75,7 @@ describe("one reference beside the embedded one", () => {
 
   it.each([
     ["one value of many is off", () => only(LAYER, (one, at) => (at === 7 ? one + 0.01 : one))],
+    ["its slope is 0.1001", () => only(LAYER, (one) => (one < 0 ? 1.001 * one : one))],
     ["one value is NaN", () => only(LAYER, (one, at) => (at === 7 ? Number.NaN : one))],
     [
       "a map is shifted",
