@@ -7,7 +7,7 @@ import type {
   EmbeddedReference,
   KnownValues,
 } from "../references/onnxruntime/embedded-reference.js";
-import { indexOf, type Tensor } from "../tensor/tensor.js";
+import { indexOf, sizeOf, type Tensor } from "../tensor/tensor.js";
 
 /** What decided, and what it decided. */
 export interface Judgement {
@@ -61,9 +61,72 @@ const OUTLIER = 12;
  * single element far out of the port's own distribution.
  */
 export async function judge(reference: EmbeddedReference, input: JudgeInput): Promise<Judgement> {
-  const hard = await hardBound(reference, input);
+  const hard = await hardBound(reference, input, input.functionError);
   const truth = judgeElements(input, hard);
-  return { ...sentence(input, countBeyond(input, hard), truth), truth: truth ?? null };
+  const decided = sentence(input, countBeyond(input, hard), truth);
+  // Beyond the hard bound there is nothing to doubt.
+  const doubt = decided.basis === "judge" && decided.at === "port";
+  const coarse = doubt ? await coarseness(reference, input, hard) : null;
+  return { ...decided, ...coarse, truth: truth ?? null };
+}
+
+/**
+ * Fewest terms of a sum for {@link coarseness}: shorter ones have few roundings, and values of low
+ * precision put them beyond the hard bound anyway.
+ */
+const LONG_SUM = 64;
+
+/**
+ * Tells a port whose values have a lower precision, such as bfloat16, from one that sums in an
+ * unlucky order: in long sums both stay within the hard bound 2·K·u·Σ|t|, which all K roundings
+ * reach only if each goes the same way. Independent ones, spread evenly over at most ±u·Σ|t|, come to
+ * √(K/3)·u·Σ|t| in the root mean square, whatever the order: 1/√(12·K) of that bound. What functions
+ * may be off by is taken from the errors first.
+ */
+async function coarseness(
+  reference: EmbeddedReference,
+  input: JudgeInput,
+  hard: Float32Array | null,
+): Promise<Pick<Judgement, "verdict" | "note"> | null> {
+  const terms = longestSum(input);
+  if (terms < LONG_SUM || hard === null) return null;
+  const sums = await hardBound(reference, input, () => ({ ulp: 0, absolute: 0 }));
+  if (sums === null) return null;
+  const typical = typicalError(input, hard, sums);
+  const times = Math.sqrt(12 * terms) * typical;
+  if (!(times > 1)) return null;
+  return {
+    verdict: "differs",
+    note: `errors are typically ${times.toPrecision(2)} times what independent roundings of ${terms} terms come to, in any order of summation: values or weights of a lower precision (bfloat16, float16)?`,
+  };
+}
+
+/** Root mean square over the tap of what the sums are off by, ÷ their hard bound. */
+function typicalError(
+  { actual, expected }: JudgeInput,
+  hard: Float32Array,
+  sums: Float32Array,
+): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < actual.length; i++) {
+    const [limit, whole] = [sums[i] as number, hard[i] as number];
+    if (!(limit > 0)) continue;
+    const error = Math.abs((actual[i] as number) - (expected.data[i] as number)) - (whole - limit);
+    if (error > 0) sum += (error / limit) ** 2;
+    count += 1;
+  }
+  return Math.sqrt(sum / Math.max(count, 1));
+}
+
+/** Most terms that are summed with weights on the way to this tap. */
+function longestSum({ architecture, operation, known }: JudgeInput): number {
+  const operations = new Map(architecture.operations.map((one) => [one.id, one]));
+  const kernels = new Map(architecture.weights.map(({ name, shape }) => [name, shape]));
+  const terms = between(architecture, operation, known).map((id) => {
+    const shape = kernels.get(operations.get(id)?.weights["kernel"] ?? "");
+    return shape === undefined ? 0 : sizeOf(shape) / (shape[0] ?? 1);
+  });
+  return Math.max(0, ...terms);
 }
 
 /** @param beyond - number of elements beyond the hard bound */
@@ -130,6 +193,7 @@ function sentence(
 async function hardBound(
   reference: EmbeddedReference,
   input: JudgeInput,
+  functionError: JudgeInput["functionError"],
 ): Promise<Float32Array | null> {
   const { operation, architecture, cut } = input;
   const name = "hard";
@@ -140,7 +204,7 @@ async function hardBound(
       bounds: {
         mode: "hard",
         cut,
-        functionError: input.functionError,
+        functionError,
         outputs: [{ tap: operation.id, name }],
       },
     },
