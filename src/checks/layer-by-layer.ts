@@ -21,7 +21,13 @@ import type { OpenedWeights, Original, OriginalRun } from "./originals/original.
 import { portSource } from "./port-source.js";
 import type { LayerByLayerResult } from "./result.js";
 import { functionErrorsOf, layoutOf, type Recorded, type Session } from "./session.js";
-import { openInDialect, openTraces, playReference, quorumOf } from "./session-references.js";
+import {
+  beginningsIn,
+  openInDialect,
+  openTraces,
+  playReference,
+  quorumOf,
+} from "./session-references.js";
 import { hasNegativeSide } from "./tap-verdict.js";
 
 /**
@@ -185,7 +191,10 @@ class LayerByLayerCheck {
     const prepared = await this.#timed("lower", () =>
       session.reference.prepare({
         taps,
-        cut: new Set([...taps, ...architecture.inputs.map(({ name }) => name)]),
+        cut: new Set([
+          ...beginningsIn(session, taps),
+          ...architecture.inputs.map(({ name }) => name),
+        ]),
         layout: facts.layout,
         functionError:
           resolved.tolerance.kind === "bound" && resolved.mode !== "cumulative"

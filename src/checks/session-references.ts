@@ -112,6 +112,17 @@ function playedTrace({ traces, quorum }: Session): OpenedTrace | null {
   return traces.find(({ name }) => name === quorum?.trusted) ?? null;
 }
 
+/**
+ * The taps whose values are the reference's own. A step inside a layer that it has not recorded is computed from the
+ * layer before; what follows may be off from the recorded layer by the rounding since that one.
+ */
+export function beginningsIn(session: Session, taps: readonly string[]): readonly string[] {
+  const trace = playedTrace(session);
+  if (trace === null) return taps;
+  const own = new Set(trace.taps);
+  return taps.filter((id) => own.has(id));
+}
+
 /** What the port was compared with, for the result. */
 export async function referenceInfo(session: Session): Promise<ReferenceInfo> {
   const options = session.original.referenceOptions;

@@ -29,6 +29,24 @@ let count = 0;
 /** A golden that says it was recorded as the right one was, with one layer's values changed. */
 function changed(change: (value: Tensor, id: string) => Float32Array): string {
   const out = join(root, `changed-${count++}`);
+  rewrite(out, change, () => true);
+  return `golden:${out}`;
+}
+
+/** The right golden with some of its taps, as a library gives it. */
+function withoutSteps(out: string, taps: ReadonlySet<string>): void {
+  rewrite(
+    out,
+    ({ data }) => data,
+    (id) => taps.has(id),
+  );
+}
+
+function rewrite(
+  out: string,
+  change: (value: Tensor, id: string) => Float32Array,
+  keeps: (id: string) => boolean,
+): void {
   const { manifest, inputs, read } = openGolden(right);
   const { recorder, reference, original, weights, layout, outputs } = manifest;
   writeGolden(out, {
@@ -43,12 +61,13 @@ function changed(change: (value: Tensor, id: string) => Float32Array): string {
       source,
       value: inputs.get(name) as Tensor,
     })),
-    taps: manifest.taps.map(({ id, layer, kind }) => {
-      const value = read(id) as Tensor;
-      return { id, layer, kind, value: tensor(value.shape, change(value, id)) };
-    }),
+    taps: manifest.taps
+      .filter(({ id }) => keeps(id))
+      .map(({ id, layer, kind }) => {
+        const value = read(id) as Tensor;
+        return { id, layer, kind, value: tensor(value.shape, change(value, id)) };
+      }),
   });
-  return `golden:${out}`;
 }
 
 const only = (id: string, change: (one: number, at: number) => number) =>
@@ -111,6 +130,24 @@ describe("one reference beside the embedded one", () => {
     const result = await run(`golden:${right}`);
     expect(result).toMatchObject({ verdict: "same", faults: [], warnings: [] });
     expect(result.reference.name).toBe(`golden:${right}`);
+  });
+
+  it("need not have the steps inside a layer that the port taps", async () => {
+    const layers = join(root, "layers");
+    const original = configOf(ORIGINAL);
+    const taps = openGolden(right).taps.filter((id) => !id.includes("/"));
+    // A pattern names the steps inside a layer as well: the manifest is written without them.
+    withoutSteps(layers, new Set(taps));
+    const planted = { plants: [], subTaps: true };
+    const options = { original, darknet: "pjreddie", reference: `golden:${layers}` } as const;
+    const result = await runPlanted(ORIGINAL, planted, options);
+    expect(result).toMatchObject({ verdict: "same", faults: [] });
+    expect(result.taps.some(({ id }) => id === `${LAYER}/conv`)).toBe(true);
+    const wrong = { ...planted, plants: [{ op: `${LAYER}/norm`, attributes: { epsilon: 1e-3 } }] };
+    const { faults } = await runPlanted(ORIGINAL, wrong, options);
+    expect(faults.map(({ component, place }) => `${component} ${place}`)).toEqual([
+      `model ${LAYER}/norm`,
+    ]);
   });
 
   it("is told of in the table, the fault and the last line", async () => {
