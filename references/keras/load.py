@@ -50,10 +50,19 @@ def load(path, config, weights, arrays, trust):
 
 
 def set_weights(model, arrays):
-    """Weights sent with the call, in the order of `model.weights`."""
+    """Weights sent with the call: by their names' layers, in the order of each layer's own weights."""
     if len(arrays) != len(model.weights):
         raise Refused("unusable", f"{len(arrays)} weights were sent, the model has {len(model.weights)}")
-    for (name, value), variable in zip(arrays.items(), model.weights):
+    # model.weights goes by depth, the model's file by the order in which layers were made: branches stand elsewhere.
+    sent = {}
+    for name, value in arrays.items():
+        sent.setdefault(name.split("/")[0], []).append((name, value))
+    layers = [variable.path.split("/")[0] for variable in model.weights]
+    if {layer: layers.count(layer) for layer in layers} == {layer: len(own) for layer, own in sent.items()}:
+        pairs = [(sent[layer].pop(0), variable) for layer, variable in zip(layers, model.weights)]
+    else:
+        pairs = zip(arrays.items(), model.weights)
+    for (name, value), variable in pairs:
         if tuple(value.shape) != tuple(variable.shape):
             raise Refused("unusable", f"the weight {name} has shape {list(value.shape)}, the model's {variable.path} has {list(variable.shape)}")
         variable.assign(value)

@@ -49,7 +49,11 @@ const POLICY = {
 };
 
 /** The same model as Keras 3 describes it. */
-export function keras3(input: readonly (number | null)[], layers: readonly TestLayer[]): unknown {
+export function keras3(
+  input: readonly (number | null)[],
+  layers: readonly TestLayer[],
+  outputs: readonly (readonly [string, number])[] = [[layers.at(-1)?.name ?? "", 0]],
+): unknown {
   const tensor = (name: string) => ({
     class_name: "__keras_tensor__",
     config: { shape: [null], dtype: "float32", keras_history: ref(name) },
@@ -83,7 +87,7 @@ export function keras3(input: readonly (number | null)[], layers: readonly TestL
         })),
       ],
       input_layers: [["input", 0, 0]],
-      output_layers: [[layers.at(-1)?.name, 0, 0]],
+      output_layers: outputs.map(([name, call]) => [name, call, 0]),
     },
   };
 }
