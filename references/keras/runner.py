@@ -72,3 +72,4 @@ tf.config.experimental.enable_op_determinism()
 keras.utils.set_random_seed(1)
 RUNNER = Runner()
 answer_calls({name: getattr(RUNNER, name) for name in ("version", "describe", "run", "gradient")}, CHANNEL)
+os._exit(0)  # what the library tidies up at its end takes seconds

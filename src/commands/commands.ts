@@ -5,6 +5,7 @@ import { inspectCommand } from "./inspect.js";
 import { layerByLayerCommand } from "./layer-by-layer.js";
 import { modelsCommand } from "./models.js";
 import { recordCommand } from "./record.js";
+import { referencesCommand } from "./references.js";
 import { synthesizeCommand } from "./synthesize.js";
 
 /** Every subcommand, in the order of `--help`. */
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   synthesizeCommand,
   recordCommand,
+  referencesCommand,
   goldensCommand,
   demoCommand,
 ];
