@@ -1,16 +1,14 @@
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import { alignTaps, type TapAlignment } from "../align/align-taps.js";
 import type { ArchitectureInput, Operation } from "../architecture/architecture.js";
 import { InputError } from "../errors.js";
 import { readModelInputs } from "../inputs/model-inputs.js";
 import type { PortJob } from "../record/port-messages.js";
-import { type PortRun, PortThread } from "../record/port-thread.js";
+import type { PortRun, PortThread } from "../record/port-thread.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
 import { TapStates } from "../references/tap-plan.js";
-import { prepareBackend } from "../runtime/backend.js";
 import { MemoryWatch } from "../runtime/memory.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { assembleResult } from "./assemble-result.js";
@@ -28,7 +26,9 @@ import {
   playReference,
   quorumOf,
 } from "./session-references.js";
+import { startPort } from "./start-port.js";
 import { hasNegativeSide } from "./tap-verdict.js";
+import { isWeightsAlone, WeightsAloneCheck } from "./weights-alone.js";
 
 /**
  * Runs the original and a port on the same weights and the same input and compares every layer.
@@ -41,7 +41,9 @@ export async function layerByLayer(options: LayerByLayerOptions): Promise<LayerB
   const started = performance.now();
   const resolved = resolveOptions(options);
   if (resolved.everyBackend) return await onEveryBackend(options, layerByLayer);
-  const check = new LayerByLayerCheck(options, resolved);
+  const check = isWeightsAlone(resolved)
+    ? new WeightsAloneCheck(options, resolved)
+    : new LayerByLayerCheck(options, resolved);
   const aborted = onAbort(options.signal);
   try {
     return await Promise.race([check.run(started), aborted.promise]);
@@ -283,16 +285,7 @@ class LayerByLayerCheck {
 
   #thread(original: Original): PortThread {
     this.#refuseWhenClosed();
-    prepareBackend(this.#resolved.backend);
-    return new PortThread({
-      source: portSource(this.#resolved, original),
-      backend: this.#resolved.backend,
-      runner: {
-        timeoutMs: this.#resolved.timeoutMs,
-        pid: new SharedArrayBuffer(4),
-        files: filesOf(this.#resolved),
-      },
-    });
+    return startPort(this.#resolved, portSource(this.#resolved, original));
   }
 
   #done = 0;
@@ -316,15 +309,6 @@ class LayerByLayerCheck {
       this.#timings[stage] += performance.now() - started;
     }
   }
-}
-
-/** Absolute paths, since a program may stand elsewhere. */
-function filesOf(resolved: ResolvedOptions): { original?: string; weights?: string } {
-  const { original, weights } = resolved;
-  return {
-    ...(original === null ? {} : { original: resolve(original) }),
-    ...(weights?.kind === "file" ? { weights: resolve(weights.path) } : {}),
-  };
 }
 
 /** A pattern that no tap has is a slip of the pen, not a wish to compare nothing. */

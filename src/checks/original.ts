@@ -38,7 +38,7 @@ export async function openOriginal(options: ResolvedOptions): Promise<Original> 
       "option",
       isTfjs(options.model)
         ? `--model ${options.model}: TensorFlow.js as a port needs --original, the Keras model it is to run`
-        : `--model ${options.model}: a port of your own needs --original, the config of what it is a port of`,
+        : `--model ${options.model}: a port of your own needs --original, what it is a port of (.cfg, .keras, .h5, .onnx); with --weights FILE alone only its weights are compared`,
     );
   }
   const path = originalPathOf(options);

@@ -62,6 +62,8 @@ export interface PortJob {
     | null;
   readonly tolerance: GivenTolerance | null;
   readonly pairs: Readonly<Record<string, string>>;
+  /** The port is built and its variables are compared; it is not run. */
+  readonly buildOnly?: boolean;
 }
 
 /** One input of the model. */

@@ -105,6 +105,10 @@ async function run(port: LoadedPort, job: PortJob): Promise<void> {
     const model = await port.build(weights, job.context);
     const buildMs = performance.now() - started;
     post({ type: "weights", records: weightRecords(port, model, weights, store, job.verify) });
+    if (job.buildOnly === true) {
+      post({ type: "done", buildMs, forwardMs: 0, ignored: [], provenance: {} });
+      return;
+    }
     const recorder = new TapRecorder({
       mode: job.mode,
       plan: job.plan,

@@ -62,11 +62,13 @@ function backendText({ backend, backends }: LayerByLayerResult): string {
 function headText(result: LayerByLayerResult): string {
   const options = Object.entries(result.options).map(([k, v]) => `${k} ${JSON.stringify(v)}`);
   const { reference, alignment } = result;
+  // Of a file of weights alone nothing is run.
+  const ran = reference.name !== "none";
   const rows: [string, string][] = [
     ["port", `${result.model} on ${backendText(result)}`],
-    ["original", `${result.original} on ${reference.name} ${reference.version}`],
+    ["original", ran ? `${result.original} on ${reference.name} ${reference.version}` : ""],
     ["weights", result.weights],
-    ["input", `${result.inputs.join(", ")} as ${inputText(result.inputShapes)}`],
+    ["input", ran ? `${result.inputs.join(", ")} as ${inputText(result.inputShapes)}` : ""],
     ["options", options.join(", ")],
     ["tolerance", result.tolerance === "bound" ? "" : result.tolerance],
     ["aligned", alignment.by === "id" ? "" : `by ${alignment.by}, not by names`],
@@ -151,7 +153,9 @@ export function summaryText(result: LayerByLayerResult, colours: Colors): string
   const seconds = `${(result.timings.total / 1000).toFixed(1)} s`;
   const peak = result.memory.peak;
   const memory = peak === null ? "" : `, ${Math.round(peak / 2 ** 20)} MiB at most`;
-  const compared = counted(result.coverage.taps.compared, "tap");
+  const { taps, weights } = result.coverage;
+  const compared =
+    result.taps.length > 0 ? counted(taps.compared, "tap") : counted(weights.compared, "weight");
   if (result.verdict === "same") {
     return `${colours.green(colours.bold("same"))}: ${compared} agree (${seconds}${memory})`;
   }

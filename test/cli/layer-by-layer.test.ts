@@ -159,7 +159,7 @@ describe("difftest layer-by-layer on what is not there", () => {
     const { status, err } = await runMain(["layer-by-layer", "--model", "examples/plain-port.mjs"]);
     expect(status).toBe(2);
     expect(err).toBe(
-      "difftest: --model examples/plain-port.mjs: a port of your own needs --original, the config of what it is a port of\n",
+      "difftest: --model examples/plain-port.mjs: a port of your own needs --original, what it is a port of (.cfg, .keras, .h5, .onnx); with --weights FILE alone only its weights are compared\n",
     );
   });
 

@@ -153,7 +153,7 @@ serve(Own())
     const { status, err } = await runMain(["layer-by-layer", "--model", "runner:python x.py"]);
     expect(status).toBe(2);
     expect(err).toBe(
-      "difftest: --model runner:python x.py: a port of your own needs --original, the config of what it is a port of\n",
+      "difftest: --model runner:python x.py: a port of your own needs --original, what it is a port of (.cfg, .keras, .h5, .onnx); with --weights FILE alone only its weights are compared\n",
     );
   });
 });
