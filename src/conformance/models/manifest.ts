@@ -65,6 +65,8 @@ const manifestSchema = z.looseObject({
   weights: weightsSchema.nullish(),
   otherTensors: z.array(otherTensorSchema).default([]),
   damaged: z.boolean().default(false),
+  /** Of an HDF5 file: its layers, in order. */
+  layerNames: z.array(z.string()).optional(),
   oracleSays: z.record(z.string(), z.string()).default({}),
   accepted: z.boolean().optional(),
   allFinite: z.boolean(),

@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import { InputError } from "../../errors.js";
 import type { CaseResult, Suite, SuiteOptions } from "../suite.js";
 import { checkpointPath, judgeCheckpoint } from "./checkpoint-case.js";
+import { judgeHdf5 } from "./hdf5-case.js";
 import { caseFolders, changedFile, type ModelsManifest, readManifest } from "./manifest.js";
 import { judgeOnnx } from "./onnx-case.js";
 import { judgeSafetensors } from "./safetensors-case.js";
@@ -82,17 +83,16 @@ async function judgeMain(folder: string, manifest: ModelsManifest): Promise<Verd
   const reason = NOT_COVERED[area];
   if (reason !== undefined) return { status: "not covered", detail: reason };
   if (area === "F") return judgeOnnx(folder, manifest);
-  if (area === "E") return judgeFile(folder, manifest);
+  if (area === "E") return await judgeFile(folder, manifest);
   return { status: "not covered", detail: `area ${area} is not known` };
 }
 
-function judgeFile(folder: string, manifest: ModelsManifest): Verdict {
+async function judgeFile(folder: string, manifest: ModelsManifest): Promise<Verdict> {
   const files = Object.keys(manifest.files);
   const safetensors = files.find((name) => name.endsWith(".safetensors"));
   if (safetensors !== undefined) return judgeSafetensors(folder, manifest, safetensors);
-  if (files.some((name) => /\.(h5|keras)$/.test(name))) {
-    return { status: "not covered", detail: "HDF5 files are judged by the Keras suite" };
-  }
+  const hdf5 = files.find((name) => name.endsWith(".h5"));
+  if (hdf5 !== undefined) return await judgeHdf5(folder, manifest, hdf5);
   const path = checkpointPath(folder, manifest);
   if (path !== null) return judgeCheckpoint(folder, manifest, path);
   return { status: "not covered", detail: `no file that is read here: ${join(...files)}` };
