@@ -1,4 +1,5 @@
 import type { Operation } from "../architecture/architecture.js";
+import { LIBRARY_GAIN } from "../compare/channel-fit.js";
 import { CauseBudget, type CauseInput, findCause } from "../localize/find-cause.js";
 import { between, type Judgement, judge } from "../localize/judge.js";
 import type { PortRun } from "../record/port-thread.js";
@@ -230,6 +231,7 @@ async function judgeTap(
     comparison: record.compared as NonNullable<TapRecord["compared"]>,
     weight: (name) => session.weights.store.read(name).data,
     functionError: functionErrorsOf(session),
+    smallestGain: (session.quorum?.trusted ?? EMBEDDED) === EMBEDDED ? 0 : LIBRARY_GAIN,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Architecture, Operation } from "../architecture/architecture.js";
+import { isSystematic, LIBRARY_GAIN } from "../compare/channel-fit.js";
 import { compareTap, type TapComparison } from "../compare/compare-tap.js";
 import { type Judgement, judge } from "../localize/judge.js";
 import type { FunctionError } from "../operators/family.js";
@@ -108,7 +109,7 @@ async function heldAgainst(
     negativeSide: hasNegativeSide(operation),
   });
   const { nonFiniteMismatch, overBound, maxAbs } = comparison.metrics;
-  const systematic = comparison.fit?.significant === true;
+  const systematic = comparison.fit !== null && isSystematic(comparison.fit, LIBRARY_GAIN);
   // NaN on both sides says nothing; where one side differs the judge is asked.
   const differs =
     nonFiniteMismatch > 0 || systematic || (bound === null ? maxAbs > 0 : overBound > 0);
@@ -124,6 +125,7 @@ async function heldAgainst(
     comparison,
     weight,
     functionError,
+    smallestGain: LIBRARY_GAIN,
   });
   return judgement.verdict === "same" ? null : { step, comparison, judgement };
 }

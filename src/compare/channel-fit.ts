@@ -89,6 +89,24 @@ export const SMALLEST_EFFECT = 0.25;
  */
 const SMALLEST_GAIN = 8 * 2 ** -24;
 
+/**
+ * Smallest gain of a channel that a library does not owe to its own way of writing a formula, 2⁻¹⁹: TensorFlow folds a batch
+ * normalisation into a factor and an offset, each rounded once for a whole channel, and is then off by 5·2⁻²⁴.
+ */
+export const LIBRARY_GAIN: number = 2 ** -19;
+
+/** Whether some line, or the common gain, is significant and at least so large. */
+export function isSystematic(
+  { significant, worst, common }: ChannelFit,
+  smallestGain: number,
+): boolean {
+  if (!significant || smallestGain === 0) return significant;
+  const found = [...worst, ...(common === null ? [] : [common])];
+  return found.some(
+    ({ z, gain }) => Math.abs(z) >= SIGNIFICANT_Z && Math.abs(gain) >= smallestGain,
+  );
+}
+
 /** Most elements of a channel that are looked at: enough for 45 times the precision of one element. */
 const SAMPLE = 2048;
 

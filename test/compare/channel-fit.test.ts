@@ -4,6 +4,8 @@ import {
   type ChannelFitOptions,
   fitChannels,
   fitEachChannel,
+  isSystematic,
+  LIBRARY_GAIN,
   SIGNIFICANT_Z,
 } from "../../src/compare/channel-fit.js";
 import { numbers } from "./laws.js";
@@ -273,5 +275,27 @@ describe("fitChannels", () => {
     const options = { actual: three, expected: three, shape: [1, 4], channelAxis: 1 };
     expect(() => fitChannels(options)).toThrow("values 3,3,3 do not fit shape [1,4], axis 1");
     expect(() => fitChannels({ ...options, shape: [3], channelAxis: 1 })).toThrow("axis 1");
+  });
+});
+
+describe("isSystematic", () => {
+  const line = {
+    channel: 3,
+    side: "all",
+    offset: 0,
+    gainZ: 20,
+    offsetZ: 0,
+    z: 20,
+    effect: 0.5,
+    nEff: 100,
+  } as const;
+  const fit = (gain: number, significant = true) =>
+    ({ significant, worst: [{ ...line, gain }], common: null, fitted: 1 }) as const;
+
+  it("leaves out gains that a library owes to its way of writing a formula", () => {
+    expect(isSystematic(fit(3e-7), 0)).toBe(true);
+    expect(isSystematic(fit(3e-7), LIBRARY_GAIN)).toBe(false);
+    expect(isSystematic(fit(-1e-5), LIBRARY_GAIN)).toBe(true);
+    expect(isSystematic(fit(-1e-5, false), LIBRARY_GAIN)).toBe(false);
   });
 });

@@ -132,6 +132,14 @@ describe("one reference beside the embedded one", () => {
     expect(result.reference.name).toBe(`golden:${right}`);
   });
 
+  it("shows a slope of 0.1001 in the port as the embedded one does", async () => {
+    const plants = [{ op: "conv_5", attributes: { parameters: { slope: 0.1001 } } }];
+    const reference = `golden:${right}`;
+    const result = await runPlanted(ORIGINAL, { plants }, { darknet: "pjreddie", reference });
+    expect(result.faults).toMatchObject([{ component: "model", place: "conv_5" }]);
+    expect(result.reference.name).toBe(reference);
+  });
+
   it("need not have the steps inside a layer that the port taps", async () => {
     const layers = join(root, "layers");
     const original = configOf(ORIGINAL);
