@@ -255,7 +255,9 @@ function failure(error: unknown): FromPort {
   if (error instanceof UnavailableError) return { ...base, kind: "unavailable", code: error.code };
   if (error instanceof InputError) {
     const kind = error instanceof ForwardError ? "forward" : "input";
-    return { ...base, kind, code: error.code, place: placeOf(error.cause ?? error) };
+    const place = placeOf(error.cause ?? error);
+    // Whoever could not load the module has looked the place up already.
+    return { ...base, kind, code: error.code, place: base.message.includes(place) ? "" : place };
   }
   if (start.source.kind !== "built-in") {
     const message = `${start.source.name}: ${oneLine(error)}`;
