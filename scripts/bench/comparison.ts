@@ -4,6 +4,7 @@
  */
 
 import { compareTap } from "../../src/compare/compare-tap.js";
+import { compareWasm } from "../../src/compare/compare-wasm.js";
 import { sizeOf } from "../../src/tensor/tensor.js";
 import { Numbers } from "../rounding/statistics.js";
 import { benchModel } from "./model.js";
@@ -19,10 +20,30 @@ const expected = random.fill(largest, () => random.uniform() - 0.5);
 const actual = expected.map((value) => value * (1 + 2e-7 * (random.uniform() - 0.5)));
 const bound = expected.map((value) => 1e-6 * (Math.abs(value) + 0.1));
 
-function compareAll(): number {
+/** Milliseconds for all taps. */
+function timed(each: (shape: readonly number[], length: number) => void): number {
   const started = performance.now();
-  for (const { shape } of taps) {
-    const length = sizeOf(shape);
+  for (const { shape } of taps) each(shape, sizeOf(shape));
+  return performance.now() - started;
+}
+
+/** What any program must do at least: read both sides once. */
+const copied = new Float32Array(largest);
+function copyAll(): number {
+  return timed((_, length) => {
+    copied.set(actual.subarray(0, length));
+    copied.set(expected.subarray(0, length));
+  });
+}
+
+function measureAll(): number {
+  return timed((_, length) => {
+    compareWasm(actual.subarray(0, length), expected.subarray(0, length));
+  });
+}
+
+function examineAll(): number {
+  return timed((shape, length) => {
     compareTap({
       actual: actual.subarray(0, length),
       expected: expected.subarray(0, length),
@@ -33,12 +54,15 @@ function compareAll(): number {
       fit: true,
       negativeSide: true,
     });
-  }
-  return performance.now() - started;
+  });
 }
+
+const thrice = (of: () => number): number[] => [of(), of(), of()];
 
 const result: Comparison = {
   bytes: taps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0),
-  ms: [compareAll(), compareAll(), compareAll()],
+  copy: thrice(copyAll),
+  metrics: thrice(measureAll),
+  examination: thrice(examineAll),
 };
 console.log(JSON.stringify(result));

@@ -22,7 +22,8 @@ describe("the bench's report", () => {
 
   it("prints one column a back-end, says whether each aim is met, and the speed of comparing", () => {
     const rounds = [round(500, 900, 3e9), round(520, 900), round(480, 1000)];
-    const text = modelReport("net, 416×416", { bytes: 2e9, ms: [1000, 500] }, [
+    const comparison = { bytes: 2e9, copy: [250], metrics: [1000, 500], examination: [2000, 4000] };
+    const text = modelReport("net, 416×416", comparison, [
       { backend: "wasm", rounds },
       { backend: "node", rounds: [round(700, 700)] },
     ]);
@@ -34,6 +35,8 @@ describe("the bench's report", () => {
       "| both ÷ (reference + port) | 2.25 × (aim 2: missed) | 1.75 × (aim 2: met) |",
     );
     expect(text).toContain("1 GB (aim 2.5: met)");
-    expect(text).toContain("2000 MB of both sides at 4 GB/s");
+    expect(text).toContain(
+      "metrics 4 GB/s\n(aim 6; copying both sides 8 GB/s), with bounds and fits 1 GB/s.",
+    );
   });
 });
