@@ -14,6 +14,12 @@ export interface ByteSource {
    * @throws {InputError} `truncated` when the range is not in the source
    */
   readonly read: (offset: number, length: number, field: string) => Uint8Array;
+  /**
+   * The same into memory that is there already: large tensors need no second copy.
+   *
+   * @throws {InputError} `truncated` when the range is not in the source
+   */
+  readonly readInto: (target: Uint8Array, offset: number, field: string) => void;
   readonly close: () => void;
 }
 
@@ -35,14 +41,21 @@ export function openSource(path: string): ByteSource {
   }
   let fd: number | undefined = openSync(path, "r");
   const byteLength = fstatSync(fd).size;
+  const readInto: ByteSource["readInto"] = (target, offset, field) => {
+    if (fd === undefined) throw new Error(`${path} was closed before ${field} was read`);
+    checkRange(path, byteLength, offset, target.byteLength, field);
+    readRange(fd, path, offset, target, field);
+  };
   return {
     name: path,
     byteLength,
     read: (offset, length, field) => {
-      if (fd === undefined) throw new Error(`${path} was closed before ${field} was read`);
       checkRange(path, byteLength, offset, length, field);
-      return readRange(fd, path, offset, length, field);
+      const bytes = new Uint8Array(length);
+      readInto(bytes, offset, field);
+      return bytes;
     },
+    readInto,
     close: () => {
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
@@ -58,6 +71,10 @@ export function sourceFromBytes(bytes: Uint8Array, name: string): ByteSource {
     read: (offset, length, field) => {
       checkRange(name, bytes.byteLength, offset, length, field);
       return Uint8Array.from(bytes.subarray(offset, offset + length));
+    },
+    readInto: (target, offset, field) => {
+      checkRange(name, bytes.byteLength, offset, target.byteLength, field);
+      target.set(bytes.subarray(offset, offset + target.byteLength));
     },
     close: () => undefined,
   };
@@ -98,10 +115,10 @@ function readRange(
   fd: number,
   path: string,
   offset: number,
-  length: number,
+  bytes: Uint8Array,
   field: string,
-): Uint8Array {
-  const bytes = new Uint8Array(length);
+): void {
+  const { length } = bytes;
   let done = 0;
   while (done < length) {
     const count = readSync(fd, bytes, done, Math.min(MAX_READ, length - done), offset + done);
@@ -113,5 +130,4 @@ function readRange(
     }
     done += count;
   }
-  return bytes;
 }

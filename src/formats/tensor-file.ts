@@ -16,6 +16,8 @@ export interface StoredTensor {
    * @throws {InputError} `unsupported` for strings, and whatever the format checks at reading (a checksum)
    */
   readonly bytes: () => Uint8Array;
+  /** The same into memory that is there already, {@link byteLength} of it; absent where the values are not read in one piece. */
+  readonly readInto?: (target: Uint8Array) => void;
   /** The elements of a tensor of dtype `string`, as bytes (no encoding is promised by the formats). */
   readonly strings: () => Uint8Array[];
 }

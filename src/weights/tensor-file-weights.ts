@@ -99,8 +99,13 @@ export function copiedTensors(
   });
   const bytes = new SharedArrayBuffer(offset);
   for (const [k, { tensor }] of pairs.entries()) {
+    const at = entries[k]?.offset ?? 0;
+    if (tensor.dtype === "float32" && tensor.readInto !== undefined) {
+      tensor.readInto(new Uint8Array(bytes, at, tensor.byteLength));
+      continue;
+    }
     const value = readTensor(tensor, source);
-    const target = new Float32Array(bytes, entries[k]?.offset ?? 0, value.data.length);
+    const target = new Float32Array(bytes, at, value.data.length);
     if (value.dtype === "int64") target.set(Float32Array.from(value.data, Number));
     else target.set(value.data);
   }

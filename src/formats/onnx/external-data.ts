@@ -55,11 +55,15 @@ export function externalRange(
   return { path, offset, length };
 }
 
-/** Reads a range; the file is opened for this one read, so a model of a thousand files needs no thousand descriptors. */
-export function readExternal({ path, offset, length }: ExternalRange, where: string): Uint8Array {
+/** Reads a range into memory of its length; the file is opened for this one read, so a model of a thousand files needs no thousand descriptors. */
+export function readExternal(
+  { path, offset }: ExternalRange,
+  target: Uint8Array,
+  where: string,
+): void {
   const file = openSource(path);
   try {
-    return file.read(offset, length, where);
+    file.readInto(target, offset, where);
   } finally {
     file.close();
   }

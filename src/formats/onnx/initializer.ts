@@ -34,11 +34,10 @@ export function storedInitializer(
   const count = checkedElements(shape, where);
   if (dtype === "string") return textInitializer(name, shape, proto, count, where);
   const byteLength = packedBytes(dtype, count);
-  const bytes =
-    proto.data_location === ONNX_EXTERNAL
-      ? external(externalRange(proto, byteLength, folder, where), where)
-      : inMessage(proto, dtype, byteLength, shape, where);
-  return { name, shape, dtype, byteLength, bytes, strings: noStrings(where) };
+  const base = { name, shape, dtype, byteLength, strings: noStrings(where) };
+  if (proto.data_location !== ONNX_EXTERNAL)
+    return { ...base, bytes: inMessage(proto, dtype, byteLength, shape, where) };
+  return { ...base, ...external(externalRange(proto, byteLength, folder, where), where) };
 }
 
 /** Elements of 4 bits are packed two by two; the last byte of an odd number of them is half used. */
@@ -46,8 +45,17 @@ function packedBytes(dtype: StoredDType, count: number): number {
   return byteLengthOf(dtype, count) ?? byteLengthOf(dtype, count + 1) ?? count;
 }
 
-function external(range: ExternalRange, where: string): () => Uint8Array {
-  return () => readExternal(range, where);
+function external(
+  range: ExternalRange,
+  where: string,
+): Required<Pick<StoredTensor, "bytes" | "readInto">> {
+  const readInto = (target: Uint8Array) => readExternal(range, target, where);
+  const bytes = () => {
+    const values = new Uint8Array(range.length);
+    readInto(values);
+    return values;
+  };
+  return { bytes, readInto };
 }
 
 function inMessage(

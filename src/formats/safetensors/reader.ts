@@ -72,6 +72,7 @@ function storedTensor(
     dtype,
     byteLength,
     bytes: () => source.read(dataStart + begin, byteLength, `tensor "${name}"`),
+    readInto: (target) => source.readInto(target, dataStart + begin, `tensor "${name}"`),
     strings: noStrings(`${source.name}: tensor "${name}"`),
   };
 }
