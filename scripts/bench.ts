@@ -1,11 +1,11 @@
 /**
  * How long the command takes beside what it compares, and how much memory: `npm run bench`.
  *
- *     npx tsx scripts/bench.ts [--model M[@SIZE]]… [--backend wasm|node|cpu]… [--rounds N]
+ *     npx tsx scripts/bench.ts [--model M[@SIZE]]… [--backend wasm|node|cpu]… [--rounds N] [--only models|reading]
  *
  * On two processors (with `taskset`, where there are more). A ratio holds for one round, in which
  * everything runs once, one after the other; the medians of the rounds are printed. Weights are
- * read from files, which are made up and written before.
+ * read from files, which are made up and written before. `reading`: how fast files of weights are read (`bench/reading.ts`).
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     model: { type: "string", multiple: true, default: MODELS },
     backend: { type: "string", multiple: true },
     rounds: { type: "string", default: "3" },
+    only: { type: "string" },
   },
 });
 
@@ -115,11 +116,16 @@ function bench(name: string, folder: string): string {
   return modelReport(`${model}, ${size}×${size}`, comparison, columns);
 }
 
-const folder = mkdtempSync(join(tmpdir(), "difftest-bench-"));
-try {
-  const processors = Math.min(PROCESSORS, availableParallelism());
-  console.log(`${processors} processors, ${values.rounds} rounds, Node ${process.version}\n`);
-  for (const name of values.model) console.log(`${bench(name, folder)}\n`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+function benchModels(): void {
+  const folder = mkdtempSync(join(tmpdir(), "difftest-bench-"));
+  try {
+    const processors = Math.min(PROCESSORS, availableParallelism());
+    console.log(`${processors} processors, ${values.rounds} rounds, Node ${process.version}\n`);
+    for (const name of values.model) console.log(`${bench(name, folder)}\n`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
+
+if (values.only !== "reading") benchModels();
+if (values.only !== "models") await import("./bench/reading.js");

@@ -99,6 +99,19 @@ describe("safetensors", () => {
     expect(() => values("U64", BigUint64Array.of(2n ** 63n), 1)).toThrow(/beyond int64/);
   });
 
+  it("reads into memory that is there already, the same bytes and no others", () => {
+    const path = join(folder, "into.safetensors");
+    const stored = { name: "w", dtype: "F32", shape: [3], bytes: f32(1, 2, 3) };
+    writeFileSync(path, safetensorsBytes([{ ...stored, name: "v" }, stored]));
+    const file = openSafetensors(path);
+    const target = new Uint8Array(new SharedArrayBuffer(20)).fill(9);
+    file.get("w").readInto?.(target.subarray(4, 16));
+    expect([...target.slice(4, 16)]).toEqual([...file.get("w").bytes()]);
+    expect([...target.slice(0, 4), ...target.slice(16)]).toEqual(Array(8).fill(9));
+    expect(() => file.get("w").readInto?.(new Uint8Array(13))).toThrow(/needs 13 bytes, 12 left/);
+    file.close();
+  });
+
   it("reads a tensor that is not aligned", () => {
     const file = read(
       safetensorsBytes([
