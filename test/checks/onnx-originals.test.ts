@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import sharp from "sharp";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import type { LayerByLayerOptions } from "../../src/checks/options.js";
 import { ONNX_TYPE } from "../../src/formats/onnx/schema.js";
@@ -170,6 +171,43 @@ describe("inputs of an ONNX model", () => {
     await expect(encode({ shape: "batch=2" })).rejects.toThrow(
       /axis 1 of its input "ids" is open \(\[batch, seq\]\); give it: --shape seq=16/,
     );
+  });
+});
+
+describe("an image for an ONNX model", () => {
+  const picture = join(folder, "picture.png");
+  beforeAll(async () => {
+    const create = { width: 12, height: 10, channels: 3, background: "#f08030" } as const;
+    await sharp({ create }).png().toFile(picture);
+  });
+
+  it("becomes its input as --preprocess says; without that, difftest asks", async () => {
+    await expect(run({ inputs: [picture] })).rejects.toThrow(/give --preprocess with one of tf/);
+    const result = await run({ inputs: [picture], preprocess: "torch", mode: "isolated" });
+    expect(result.faults).toEqual([]);
+    expect(result.size).toEqual({ width: 8, height: 8, channels: 3, batch: 1 });
+  });
+
+  it("keeps its channels last where the file has them last", async () => {
+    const path = write(
+      "last.onnx",
+      onnxBytes({
+        input: [value("image", [1, "h", "w", 3])],
+        output: [value("doubled", [1, "h", "w", 3])],
+        initializer: [floats("two", [], [2])],
+        node: [node("Mul", ["image", "two"], "doubled")],
+      }),
+    );
+    const result = await layerByLayer({
+      model: "test/checks/ports/onnx-image-last.ts",
+      original: path,
+      inputs: [picture],
+      preprocess: "tf",
+      size: "8x6",
+      mode: "isolated",
+    });
+    expect(result.faults).toEqual([]);
+    expect(result.size).toEqual({ width: 8, height: 6, channels: 3, batch: 1 });
   });
 });
 
