@@ -11,6 +11,7 @@ import { activationMistakes } from "./mistakes/activation.js";
 import { batchNormMistakes } from "./mistakes/batch-norm.js";
 import { convMistakes } from "./mistakes/conv.js";
 import { denseMistakes } from "./mistakes/dense.js";
+import { elementwiseMistakes } from "./mistakes/epsilon.js";
 import type { Mistake, Mistakes, Suspect } from "./mistakes/mistake.js";
 import {
   concatMistakes,
@@ -33,6 +34,7 @@ const MISTAKES: { readonly [K in OperationKind]?: Mistakes<K> } = {
   conv: convMistakes,
   concat: concatMistakes,
   dense: denseMistakes,
+  elementwise: elementwiseMistakes,
   head: headMistakes,
   merge: mergeMistakes,
   pool: poolMistakes,

@@ -159,12 +159,12 @@ describe("inputs of an ONNX model", () => {
   });
 
   it.each([
-    ["row", "encoder/words"],
-    ["epsilon", "encoder/norm"],
-  ])("show a planted fault: %s", async (mistake, place) => {
+    ["row", "encoder/words", null],
+    ["epsilon", "encoder/norm", "epsilon is 0.001, expected 0.00001"],
+  ])("show a planted fault: %s", async (mistake, place, cause) => {
     process.env["DIFFTEST_TEST_MISTAKE"] = mistake;
     const result = await encode();
-    expect(result.faults.map((fault) => fault.place)).toEqual([place]);
+    expect(result.faults.map((fault) => [fault.place, fault.cause])).toEqual([[place, cause]]);
   });
 
   it("are told which axis is open", async () => {

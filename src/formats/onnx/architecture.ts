@@ -182,10 +182,10 @@ class OnnxReading {
     }
     return this.#operations
       .filter(({ id, kind }) => needed.has(id) && !this.#parts.has(id) && kind !== "fill")
-      .map(({ id, kind, layer, attributes }) => ({
+      .map(({ id, layer }) => ({
         id,
         index: layer,
-        kind: kind === "opaque" ? (attributes as { operator: string }).operator : kind,
+        kind: operatorOf(this.#model.proto.graph?.node?.[layer] ?? {}),
         operations: [...(parts.get(id) ?? []), id],
       }));
   }

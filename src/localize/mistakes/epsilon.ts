@@ -1,0 +1,22 @@
+import { type Mistake, type Mistakes, shown, withAttributes } from "./mistake.js";
+
+/** Epsilons of libraries: Keras 1e-3, PyTorch 1e-5, TensorFlow's and BERT's 1e-6 and 1e-12, none. */
+const EPSILONS = [1e-3, 1e-5, 1e-6, 1e-12, 1e-4, 0];
+/** What is added to a variance; larger numbers are offsets with a meaning of their own. */
+const LARGEST = 1e-2;
+
+/** Another epsilon where a normalisation over the value itself (layer, instance, group) adds it to the variance. */
+export const elementwiseMistakes: Mistakes<"elementwise"> = ({ operation }) => {
+  const { function: name, parameters } = operation.attributes;
+  const { scale = 1, offset = 0 } = parameters;
+  if (name !== "affine" || scale !== 1 || !(offset > 0 && offset <= LARGEST)) return [];
+  const of = (value: number): Mistake => ({
+    cause: `epsilon is ${shown(value)}, expected ${shown(offset)}`,
+    operation: withAttributes(operation, {
+      parameters: { ...parameters, offset: Math.max(value, 0) },
+    }),
+  });
+  const usual = EPSILONS.filter((value) => Math.abs(value / offset - 1) > 1e-3).map(of);
+  const value = offset < 5e-4 ? 1e-3 : 1e-4;
+  return [...usual, { ...of(value), search: { expected: offset, value, of } }];
+};
