@@ -12,8 +12,8 @@ import { OnnxModelReference } from "../../references/onnxruntime/onnx-model-refe
 import { OnnxModelRun } from "../../references/onnxruntime/onnx-model-run.js";
 import type { Layout } from "../../tensor/layout.js";
 import { sizeOf } from "../../tensor/tensor.js";
+import { onnxWeights } from "../../weights/onnx-weights.js";
 import { openWeightStore } from "../../weights/open-weight-store.js";
-import { copiedTensors } from "../../weights/tensor-file-weights.js";
 import { EMBEDDED } from "../reference-traces.js";
 import { refuseOptions } from "./foreign-options.js";
 import { imageReader, imageSizeOf } from "./image-input.js";
@@ -159,8 +159,7 @@ function openWeights(
   model: OnnxModel,
   weights: ReturnType<typeof weightsFromOnnx>,
 ): OpenedWeights {
-  const pairs = weights.map((spec) => ({ spec, tensor: model.weights.get(spec.name) }));
-  const store = openWeightStore(copiedTensors(pairs, path));
+  const store = openWeightStore(onnxWeights(model, path, weights));
   return { store, name: path, warnings: [], lastLayer: null };
 }
 
