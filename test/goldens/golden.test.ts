@@ -19,8 +19,8 @@ import {
   requireSameUse,
   verifyGolden,
 } from "../../src/references/golden/open-golden.js";
-import { darknetRunnerPath } from "../../src/references/runner/installed.js";
 import { tensor } from "../../src/tensor/tensor.js";
+import { whenInstalled } from "../references/installed.js";
 
 const CFG = `[net]
 width=8
@@ -183,7 +183,7 @@ describe("a golden that is not what it was", () => {
   });
 });
 
-describe.skipIf(!existsSync(darknetRunnerPath()))(
+describe.skipIf(!whenInstalled("darknet"))(
   "a golden of the Darknet library (needs references/darknet/build.sh)",
   () => {
     it("has the same bytes the second time, and says which library", async () => {

@@ -1,14 +1,14 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { recordGolden } from "../../src/checks/record-golden.js";
 import { writeGolden } from "../../src/record/golden-writer.js";
 import { openGolden } from "../../src/references/golden/open-golden.js";
-import { darknetRunnerPath } from "../../src/references/runner/installed.js";
 import { formatResult } from "../../src/report/terminal.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { configOf, places, runPlanted } from "../faults/run-planted.js";
+import { whenInstalled } from "../references/installed.js";
 import { holdReferences } from "./hold-references.js";
 
 /** Layers of the network that the tests run on, in the middle of it. */
@@ -220,7 +220,7 @@ describe("several references", () => {
   });
 });
 
-describe.skipIf(!existsSync(darknetRunnerPath()))(
+describe.skipIf(!whenInstalled("darknet"))(
   "the live Darknet library (needs references/darknet/build.sh)",
   () => {
     it("agrees with the embedded reference, and with it names a recording that was changed", async () => {

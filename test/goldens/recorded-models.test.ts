@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import { recordGolden } from "../../src/checks/record-golden.js";
 import { verifyGolden } from "../../src/references/golden/open-golden.js";
-import { darknetRunnerPath } from "../../src/references/runner/installed.js";
+import { whenInstalled } from "../references/installed.js";
 
 const FOLDER = "goldens/darknet";
 const MODELS = readdirSync(FOLDER);
@@ -43,7 +43,7 @@ describe.each(MODELS)("the recording of %s", (model) => {
   });
 });
 
-describe.skipIf(!existsSync(darknetRunnerPath()))(
+describe.skipIf(!whenInstalled("darknet"))(
   "the library that recorded them (needs references/darknet/build.sh)",
   () => {
     let root = "";
