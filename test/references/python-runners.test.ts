@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import { InputError } from "../../src/errors.js";
 import { openNpz } from "../../src/formats/npy/npz.js";
 import {
@@ -82,6 +83,12 @@ describe.skipIf(!whenInstalled("keras"))("Keras (needs scripts/install-reference
     expect([...values.keys()]).toEqual(zero.description.taps.map(({ id }) => id));
     const last = zero.description.outputs[0] ?? "";
     expect(new Set(values.get(last)?.data)).toEqual(new Set([Math.fround(0.1)]));
+  });
+
+  it("agrees with a right port of a whole model, whose scales it rounds otherwise", async () => {
+    const result = await layerByLayer({ model: "mnist-cnn", reference: "keras", mode: "isolated" });
+    expect(result.faults).toEqual([]);
+    expect(result.verdict).toBe("same");
   });
 
   it("gives the gradients that differences of its values show", async () => {
