@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
 import { InputError } from "../errors.js";
 import type { Port } from "../port/port.js";
@@ -127,12 +127,16 @@ export function oneLine(error: unknown): string {
   return text.split("\n")[0] ?? text;
 }
 
+/** Where difftest itself lies: a port may be beside it, in a checkout. */
+const DIFFTEST = fileURLToPath(new URL("..", import.meta.url));
+
 /** ` (at file:line:column)` of the first stack line that lies in the port's own folder, or nothing. */
 export function placeIn(error: unknown, path: string): string {
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const lines = stack.split("\n").filter((line) => /:\d+:\d+\)?$/.test(line));
-  const own = lines.find((line) => line.includes(folder) && !line.includes("node_modules"));
+  const foreign = (line: string) => line.includes("node_modules") || line.includes(DIFFTEST);
+  const own = lines.find((line) => line.includes(folder) && !foreign(line));
   const place = own?.match(/((?:file:\/\/)?\/[^()]*?:\d+:\d+)\)?$/)?.[1]?.replace("file://", "");
   return place === undefined ? "" : ` (at ${place})`;
 }
