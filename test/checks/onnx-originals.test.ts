@@ -372,6 +372,17 @@ describe("an ONNX model that cannot be run", () => {
       /ONNX Runtime: .*(incompatible|dimension|mismatch)/i,
     ],
     [
+      "a few bytes that ask for gigabytes",
+      onnxBytes({
+        input,
+        output,
+        initializer: [kernel, wholes("huge", [60_000, 60_000])],
+        node: [node("Expand", ["x", "huge"], "big"), node("MatMul", ["x", "w"], "product")],
+      }),
+      {},
+      /Expand "Expand:big" is told to make a value of 60000x60000, expected at most 536870912 elements/,
+    ],
+    [
       "an HTML page",
       new TextEncoder().encode("<!DOCTYPE html><html></html>"),
       {},

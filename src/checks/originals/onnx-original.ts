@@ -6,6 +6,7 @@ import type {
 import { InputError } from "../../errors.js";
 import { architectureFromOnnx, type OnnxTrace } from "../../formats/onnx/architecture.js";
 import { type OnnxModel, openOnnxModel } from "../../formats/onnx/model-reader.js";
+import { refuseSizeBombs } from "../../formats/onnx/size-bombs.js";
 import { weightsFromOnnx } from "../../formats/onnx/weights.js";
 import { readTensor } from "../../formats/tensor-file.js";
 import { OnnxModelReference } from "../../references/onnxruntime/onnx-model-reference.js";
@@ -39,6 +40,7 @@ function openOnnx({ path, name, model: builtIn, options }: OpenRequest): Origina
   refuseOptions(options, ["partial", "lenient", "letterbox", "byName"], "an ONNX model");
   refuseOtherReferences(options.references);
   const model = openOnnxModel(path);
+  refuseSizeBombs(model);
   if (
     options.weights !== null &&
     !(options.weights.kind === "file" && options.weights.path === path)

@@ -6,6 +6,7 @@
  */
 import { createRequire } from "node:module";
 import ort from "onnxruntime-node";
+import { MAX_ELEMENTS } from "../../formats/onnx/size-bombs.js";
 import { writeExactly } from "../../runtime/scratch-file.js";
 import { openWeightStore } from "../../weights/open-weight-store.js";
 import type { WeightStore } from "../../weights/weight-store.js";
@@ -114,6 +115,11 @@ function feed(source: FeedSource): ort.Tensor {
 
 function deliver(request: OutputRequest, value: ort.Tensor): OutputAnswer {
   const { type, dims: shape } = value;
+  if (value.size > MAX_ELEMENTS) {
+    throw new Error(
+      `${request.name} came out with ${value.size} elements, expected at most ${MAX_ELEMENTS} (2 GiB)`,
+    );
+  }
   const data = numbersOf(value);
   if (request.keep !== undefined) kept.set(request.keep, value);
   if (request.offset !== undefined) {

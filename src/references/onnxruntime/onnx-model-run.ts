@@ -211,7 +211,7 @@ function explained(error: unknown, model: OnnxModel): unknown {
 
 /** What the runtime says where a model or its inputs are at fault, and not itself. */
 const REFUSALS =
-  /INVALID_ARGUMENT|INVALID_GRAPH|invalid model|Type Error|ShapeInferenceError|Non-zero status code/;
+  /INVALID_ARGUMENT|INVALID_GRAPH|invalid model|Type Error|ShapeInferenceError|Non-zero status code|came out with/;
 
 /** The operator that the runtime says it lacks, in words: at all, or for the types of this node. */
 function missingOperator(message: string): string | null {
