@@ -49,6 +49,10 @@ def import_code(place):
 
 
 def unpickled_model(path, trust):
+    with open(path, "rb") as file:
+        head = file.read(2)
+    if head != b"PK" and head[:1] != b"\x80":
+        raise Refused("unusable", f"{path}: is no PyTorch model, expected file.py:function, package.module:function or a file of torch.save")
     if not trust:
         raise Refused("untrusted", f"{path}: is read as a pickle of a whole model, which runs code of the file; name a function instead (model.py:build), or add --trust if you trust it")
     sys.path.insert(0, str(Path(path).resolve().parent))  # its classes may lie beside it

@@ -16,9 +16,18 @@ const MOMENTS = [
   "after describe",
 ];
 
-function compared(moment: string) {
+function compared(moment: string, ...more: readonly string[]) {
   const reference = `runner:"${process.execPath}" "${DIES}" "${moment}"`;
-  return runMain(["layer-by-layer", "--model", SMALL, "--original", CFG, "--reference", reference]);
+  return runMain([
+    "layer-by-layer",
+    "--model",
+    SMALL,
+    "--original",
+    CFG,
+    "--reference",
+    reference,
+    ...more,
+  ]);
 }
 
 describe("a reference that is killed", () => {
@@ -27,6 +36,15 @@ describe("a reference that is killed", () => {
     expect(err).toMatch(/^difftest: runner:.*: was killed by SIGKILL[^\n]*\n$/);
     expect({ status, out }).toEqual({ status: 3, out: "" });
   });
+
+  it.each(CALLS)(
+    "that hangs at %s ends at the time limit, with status 3 and one line",
+    async (call) => {
+      const { status, out, err } = await compared(`hangs at ${call}`, "--timeout", "2");
+      expect(err).toMatch(/^difftest: runner:.*: did not answer within 2 s during "\w+"\n$/);
+      expect({ status, out }).toEqual({ status: 3, out: "" });
+    },
+  );
 
   it("at no moment is compared with: what it gave is wrong, and the port is told apart from it", async () => {
     expect((await compared("never")).status).toBe(1);

@@ -233,6 +233,45 @@ describe.skipIf(!whenInstalled("keras") || SHARED === undefined)(
   },
 );
 
+describe.skipIf(!whenInstalled("keras") || SHARED === undefined)(
+  "gradients of Keras on the conformance suite (needs scripts/install-references.sh and DIFFTEST_SHARED)",
+  () => {
+    const { client } = started("keras");
+    const CASES = join(SHARED ?? "", "keras-conformance", "cases");
+
+    it.each([
+      "grad-dense-softmax",
+      "grad-conv2d-same-s2",
+      "grad-lstm-last",
+      "grad-bn-train",
+      "grad-mha",
+    ])("are the recorded ones: %s", async (id) => {
+      const manifest = JSON.parse(readFileSync(join(CASES, id, "manifest.json"), "utf8"));
+      const recorded = openNpz(readFileSync(join(CASES, id, "expected.npz")), id);
+      const given = openNpz(readFileSync(join(CASES, id, "inputs.npz")), id);
+      const named = (letters: string): Tensor[] =>
+        manifest.inputs
+          .filter(({ name }: { name: string }) => name.replace(/\d+$/, "") === letters)
+          .map(({ key }: { key: string }) => given.read(key));
+      const original = join(CASES, id, "model.keras");
+      const batch = named("x")[0]?.shape[0] ?? 1;
+      const opened = await RunnerReference.open(client(), { original, batch });
+      const { inputs, outputs } = opened.description;
+      const tensors = new Map([
+        ...named("x").map((value, k) => [inputs[k]?.name ?? "", value] as const),
+        ...named("dy").map((value, k) => [`d:${outputs[k]}`, value] as const),
+      ]);
+      const answer = await opened.call("gradient", { train: id.endsWith("-train") }, tensors);
+      const gradients = manifest.taps.filter(({ name }: { name: string }) => /^d[:x]/.test(name));
+      expect(gradients.length).toBeGreaterThan(1);
+      for (const { name, key } of gradients) {
+        const own = name.startsWith("dx") ? `d:${inputs[Number(name.slice(2))]?.name}` : name;
+        expect(answer.tensors.get(own)?.data, name).toEqual(recorded.read(key).data);
+      }
+    });
+  },
+);
+
 describe.skipIf(!whenInstalled("pytorch"))("PyTorch (needs scripts/install-references.sh)", () => {
   const { client } = started("pytorch");
   const image = syntheticInput([2, 3, 5, 4], 6);
@@ -332,6 +371,7 @@ describe.skipIf(!whenInstalled("pytorch"))("PyTorch (needs scripts/install-refer
       "returns int, expected a torch.nn.Module",
     ],
     ["a file that is not there", "/no/such/model.py:build", "there is no such file"],
+    ["a file of something else", TWO_CALLS.replace(/:build$/, ""), "is no PyTorch model"],
   ])("refuses %s, and goes on", async (_, original, words) => {
     await expect(RunnerReference.open(client(), { original })).rejects.toThrow(words);
     await RunnerReference.open(client(), { original: TWO_CALLS });
