@@ -1,20 +1,43 @@
 /**
- * Records what the Darknet library computes for built-in models at their smallest, with made-up weights, into
- * goldens/darknet. The same library gives the same bytes. Needs the runner (`references/darknet/build.sh`).
+ * Records what the Darknet library and Keras compute for built-in models at their smallest, with made-up weights, into
+ * goldens/darknet and goldens/keras. The same library gives the same bytes. Needs the runners (`scripts/install-references.sh`).
+ *
+ *     npx tsx scripts/record-goldens.ts [darknet|keras]
  */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { LayerByLayerOptions } from "../src/checks/options.js";
 import { recordGolden } from "../src/checks/record-golden.js";
 
 /** As small as the strides allow: the recordings are part of the repository. */
 const SIZE = 32;
 
-for (const model of ["yolov2-tiny", "yolov3-tiny", "yolo-fastest-1.1"]) {
+const [, , only] = process.argv;
+if (only !== "keras") await recordDarknet();
+if (only !== "darknet") await recordKeras();
+
+async function recordDarknet(): Promise<void> {
+  for (const model of ["yolov2-tiny", "yolov3-tiny", "yolo-fastest-1.1"])
+    await record("darknet", { model, size: SIZE, darknet: "pjreddie" });
+}
+
+async function recordKeras(): Promise<void> {
+  mkdirSync("goldens/keras", { recursive: true });
+  await record("keras", { model: "mnist-cnn" });
+  // MobileNetV2's file has a size of its own: the same model at another one is another file.
+  const original = "goldens/keras/mobilenet-v2.json";
+  const published = readFileSync("references/keras/mobilenet-v2.json", "utf8");
+  writeFileSync(original, published.replace("[null,224,224,3]", `[null,${SIZE},${SIZE},3]`));
+  // The ends of the blocks: all 155 layers would take 2 MB.
+  const taps = "bn_Conv1,*_project_BN,*_add,Conv_1_bn,global_average_pooling2d,predictions";
+  await record("keras", { model: "mobilenet-v2", original, taps });
+}
+
+async function record(library: string, options: LayerByLayerOptions): Promise<void> {
   const { taps, reference } = await recordGolden({
-    model,
-    size: SIZE,
-    darknet: "pjreddie",
-    reference: "darknet",
-    out: `goldens/darknet/${model}`,
+    ...options,
+    reference: library,
+    out: `goldens/${library}/${options.model}`,
     note: "every layer of a built-in model, at its smallest; recorded by scripts/record-goldens.ts",
   });
-  console.log(`${model}: ${taps.length} taps by ${reference.name} ${reference.version}`);
+  console.log(`${options.model}: ${taps.length} taps by ${reference.name} ${reference.version}`);
 }

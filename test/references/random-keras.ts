@@ -64,6 +64,11 @@ export function kerasModel({ input, choices }: RandomModel, shapeOf: ShapeOf): u
     const id = last === 0 ? layer.name : `${layer.name}#call${last}`;
     made.push({ name: `${layer.name}:${last}`, shape: shapeOf(config, id) });
   }
+  if (layers.length === 0) {
+    const nothing = { name: "l", kind: "Activation", config: { activation: "linear" } };
+    layers.push({ ...nothing, calls: [["input"]] });
+    made.push({ name: "l:0", shape: [1, ...input] });
+  }
   // Whatever nobody reads is an output: no layer is left out.
   const used = new Set(layers.flatMap(({ calls }) => calls.flat()));
   const ends = made.slice(1).filter(({ name }) => !used.has(name));
