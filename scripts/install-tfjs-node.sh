@@ -10,16 +10,25 @@ set -euo pipefail
 
 version=4.22.0
 folder=$(cd "${1:-$(dirname "$0")/..}" && pwd)
-package=$folder/node_modules/@tensorflow/tfjs-node
-cd "$folder"
+link=$folder/node_modules/@tensorflow/tfjs-node
+# In a folder of its own: npm calls an optional peer that the lock file leaves out "up to date" and installs nothing.
+home=$folder/node_modules/.tfjs-node
+package=$home/node_modules/@tensorflow/tfjs-node
 
-works() { node -e "require('$package').ready().then(() => process.exit(0), () => process.exit(1))" >/dev/null 2>&1; }
+works() { node -e "require('$link').ready().then(() => process.exit(0), () => process.exit(1))" >/dev/null 2>&1; }
+# fetch [npm's options]: the package and what it depends on, linked to where difftest looks for it.
+fetch() {
+  (cd "$home" && npm install --no-audit --no-fund "$@" "@tensorflow/tfjs-node@$version" >/dev/null 2>&1) || return 1
+  ln -sfn "$package" "$link"
+}
 
-if [ -d "$package" ] && works; then
-  echo "tfjs-node: installed already, $package"
+if [ -e "$link" ] && works; then
+  echo "tfjs-node: installed already, $link"
   exit 0
 fi
-if npm install --no-save --no-audit --no-fund "@tensorflow/tfjs-node@$version" >/dev/null 2>&1 && works; then
+mkdir -p "$home" "$(dirname "$link")"
+echo '{ "private": true }' >"$home/package.json"
+if fetch && works; then
   echo "tfjs-node: installed by its own installer"
   exit 0
 fi
@@ -30,7 +39,10 @@ site=$("$python" -c 'import importlib.util, os; print(os.path.dirname(importlib.
   echo "tfjs-node: $python has no tensorflow; install it (pip install tensorflow-cpu==2.21.0) or set PYTHON" >&2
   exit 3
 }
-npm install --no-save --no-audit --no-fund --ignore-scripts "@tensorflow/tfjs-node@$version" >/dev/null 2>&1
+fetch --ignore-scripts || {
+  echo "tfjs-node: npm cannot install @tensorflow/tfjs-node@$version" >&2
+  exit 3
+}
 mkdir -p "$package/deps/lib"
 ln -sfn "$site/include" "$package/deps/include"
 for name in libtensorflow.so libtensorflow_cc.so.2; do ln -sfn "$site/libtensorflow_cc.so.2" "$package/deps/lib/$name"; done
@@ -39,10 +51,10 @@ gyp=$(dirname "$(readlink -f "$(command -v npm)")")/../node_modules/node-gyp/bin
 headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
 [ -f "$headers/include/node/node_api.h" ] || headers=/usr
 (cd "$package" && node "$gyp" rebuild --nodedir="$headers" --module_name=tfjs_binding \
-  --module_path="$package/lib/napi-v8" --napi_build_version=8 --napi_version=9 >/dev/null 2>"$folder/.tfjs-node-build.log") || {
-  tail -5 "$folder/.tfjs-node-build.log" >&2
+  --module_path="$package/lib/napi-v8" --napi_build_version=8 --napi_version=9 >/dev/null 2>"$home/build.log") || {
+  tail -5 "$home/build.log" >&2
   exit 3
 }
-rm -f "$folder/.tfjs-node-build.log"
+rm -f "$home/build.log"
 works || { echo "tfjs-node: built, but it cannot be loaded" >&2; exit 3; }
 echo "tfjs-node: built against $site"
