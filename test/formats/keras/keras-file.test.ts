@@ -59,7 +59,7 @@ describe("a whole model of Keras 2", () => {
       "z/bias": [6, 7],
       "a/kernel": [8, 9],
     });
-    expect(model.architecture.inputs).toEqual([{ name: "z_input", shape: [1, 3] }]);
+    expect(model.architecture.inputs).toEqual([{ name: "z_input", shape: [1, 3], type: "float" }]);
   });
 
   it("may split its list of layers over several attributes", async () => {
