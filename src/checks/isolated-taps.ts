@@ -90,7 +90,7 @@ async function decide(
       sensitivity,
     };
   }
-  const unknown = unknownStep(session, recorded, operation, plan);
+  const unknown = unknownStep(session, operation, plan);
   if (unknown !== null) return unknownDecision(unknown, plan, operation, compared, sensitivity);
   if (compared.suspicious) {
     const judgement = await judgeTap(session, recorded, operation, plan, record);
@@ -110,15 +110,11 @@ async function decide(
 }
 
 /** The operator between a tap and those before it whose arithmetic is not known; `null` where all of them are. */
-function unknownStep(
-  session: Session,
-  recorded: Recorded,
-  operation: Operation,
-  plan: PlannedTap,
-): string | null {
+function unknownStep(session: Session, operation: Operation, plan: PlannedTap): string | null {
   const { architecture } = session.original;
   if (session.reference.isDoubtful(operation.id)) return operation.kind;
-  const steps = new Set(between(architecture, operation, knownBefore(session, recorded, plan)));
+  const known = new Set([...plan.frontier, ...session.input.tensors.keys()]);
+  const steps = new Set(between(architecture, operation, known));
   for (const { id, kind, attributes } of architecture.operations) {
     if (kind === "opaque" && steps.has(id)) return (attributes as { operator: string }).operator;
   }
@@ -165,7 +161,7 @@ async function causeOf(
   budget: CauseBudget,
 ): Promise<string | null> {
   if ((verdict !== "differs" && verdict !== "non-finite") || record.values === null) return null;
-  if (unknownStep(session, recorded, operation, plan) !== null) return null;
+  if (unknownStep(session, operation, plan) !== null) return null;
   const known = knownBefore(session, recorded, plan);
   const wrong = wrongWeights(
     session,

@@ -232,7 +232,7 @@ async function hardBound(
 export function between(
   architecture: Architecture,
   operation: Operation,
-  known: KnownValues,
+  known: { readonly has: (id: string) => boolean },
 ): string[] {
   const wanted = new Set([operation.id]);
   const ids: string[] = [];

@@ -1,5 +1,5 @@
 /** Taps that may be on their way at once: the port computes the next while one is examined. */
-const SLOTS = 3;
+const SLOTS = 2;
 
 /**
  * Memory through which a port's thread hands its taps to the thread that examines them, used again

@@ -40,7 +40,7 @@ export class OnnxRuntimeProcess {
     const entry = entryOf(import.meta.url, "./child.js");
     this.#child = fork(entry.path, [String(threads)], {
       serialization: "advanced",
-      execArgv: [...entry.execArgv],
+      execArgv: [...entry.execArgv, "--expose-gc"],
       stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, weightsFile.fd],
     });
     this.#child.stderr?.on("data", (chunk: Buffer) => {
