@@ -1,7 +1,7 @@
 /**
  * Reads truncated, bit-flipped and otherwise damaged files of every format:
  *
- *     npm run fuzz -- [--count 200] [--seed 1] [--from 0] [--format ID]
+ *     npm run fuzz -- [--count 2000] [--seed 1] [--from 0] [--format ID]
  *
  * Each file must give a value or one clear `InputError` within 10 seconds, in little memory. Exit
  * status 0: all did; 1: some did not (each is printed with the line that repeats it); 2: wrong call.
@@ -13,7 +13,7 @@ import { runFormat } from "./fuzz/run-format.js";
 
 const { values } = parseArgs({
   options: {
-    count: { type: "string", default: "200" },
+    count: { type: "string", default: "2000" },
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "0" },
     format: { type: "string" },
