@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the libraries that originals were made with, for --reference darknet|keras|pytorch and --backend node:
 #
-#     scripts/install-references.sh [darknet] [keras] [pytorch] [tfjs-node]        default: all four
+#     scripts/install-references.sh [darknet] [keras] [pytorch] [tfjs-node] [onnx]        default: all of them
 #
+# onnx is no reference: our tests hold what we know of the format against Python's package of it.
 # Quick where everything is there already. Without root it installs what it can and says what is missing.
 # Keras and PyTorch go into references/python/venv (DIFFTEST_VENV: another folder, then set DIFFTEST_PYTHON to its python;
 # PYTHON: which Python makes it; DIFFTEST_TORCH: arguments of pip for another PyTorch).
@@ -100,18 +101,20 @@ install_pytorch() {
   install_python pytorch "$root/references/pytorch/requirements.txt" ${DIFFTEST_TORCH:-}
 }
 
+install_onnx() { install_python onnx "$root/test/formats/onnx/requirements.txt"; }
+
 install_tfjs_node() {
   [ -x "$python" ] && export PYTHON=$python
   "$root/scripts/install-tfjs-node.sh" || lacks tfjs-node "scripts/install-tfjs-node.sh failed (above)"
 }
 
-[ $# -gt 0 ] || set -- darknet keras pytorch tfjs-node
+[ $# -gt 0 ] || set -- darknet keras pytorch tfjs-node onnx
 for name in "$@"; do
   case $name in
-    darknet | keras | pytorch) "install_$name" ;;
+    darknet | keras | pytorch | onnx) "install_$name" ;;
     tfjs-node) install_tfjs_node ;;
     *)
-      echo "install-references.sh: unknown reference \"$name\", expected darknet, keras, pytorch or tfjs-node" >&2
+      echo "install-references.sh: unknown reference \"$name\", expected darknet, keras, pytorch, tfjs-node or onnx" >&2
       exit 2
       ;;
   esac

@@ -3,13 +3,24 @@
  *
  *     tsx scripts/bench/read-file.ts disk|h5|safetensors|onnx FILE
  */
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { openKerasFile } from "../../src/formats/keras/keras-file.js";
-import { openOnnxModel } from "../../src/formats/onnx/model-reader.js";
-import { openSafetensors } from "../../src/formats/safetensors/reader.js";
-import { copiedTensors } from "../../src/weights/tensor-file-weights.js";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
+import type * as Keras from "../../src/formats/keras/keras-file.js";
+import type * as Onnx from "../../src/formats/onnx/model-reader.js";
+import type * as Safetensors from "../../src/formats/safetensors/reader.js";
+import type * as TensorFiles from "../../src/weights/tensor-file-weights.js";
 
 const [kind = "", path = ""] = process.argv.slice(2);
+
+/** The compiled readers where they are built, as a user has them: the source is compiled anew in each of their threads. */
+const root = ["../../dist/", "../../src/"].find((one) => existsSync(new URL(one, import.meta.url)));
+const { openKerasFile } = await module<typeof Keras>("formats/keras/keras-file.js");
+const { openOnnxModel } = await module<typeof Onnx>("formats/onnx/model-reader.js");
+const { openSafetensors } = await module<typeof Safetensors>("formats/safetensors/reader.js");
+const { copiedTensors } = await module<typeof TensorFiles>("weights/tensor-file-weights.js");
+
+async function module<T>(name: string): Promise<T> {
+  return (await import(new URL(`${root}${name}`, import.meta.url).href)) as T;
+}
 
 /** What each kind of file comes to: all its values in memory, as float32. */
 const READERS: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -19,7 +30,7 @@ const READERS: Readonly<Record<string, () => Promise<unknown>>> = {
   onnx: async () => copied(openOnnxModel(path).weights.tensors),
 };
 
-type Tensors = Parameters<typeof copiedTensors>[0][number]["tensor"][];
+type Tensors = Parameters<typeof TensorFiles.copiedTensors>[0][number]["tensor"][];
 
 function copied(tensors: readonly Tensors[number][]): unknown {
   const pairs = tensors.map((tensor) => ({

@@ -3,8 +3,9 @@
  *
  *     npm run bench -- --only reading
  *
- * Each reading runs in a process of its own, the files in the system's cache; medians of the rounds. Where Python with h5py and
- * safetensors is there, their own readers run beside ours.
+ * Each reading runs in a process of its own, the files in the system's cache; medians of the rounds. Where Python with h5py, safetensors and
+ * onnx is there (`scripts/install-references.sh`), their own readers run beside ours, each in a process of its own as well;
+ * what Python takes to load them is not counted, what our worker takes to load HDF5's library is.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -49,6 +50,12 @@ import sys, time
 from safetensors.numpy import load_file
 start = time.perf_counter()
 kept = load_file(sys.argv[1])
+print(1000 * (time.perf_counter() - start))`,
+  onnx: `
+import sys, time, onnx
+from onnx.numpy_helper import to_array
+start = time.perf_counter()
+kept = [to_array(one) for one in onnx.load(sys.argv[1]).graph.initializer]
 print(1000 * (time.perf_counter() - start))`,
 };
 

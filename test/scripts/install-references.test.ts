@@ -43,7 +43,9 @@ describe("scripts/install-references.sh", () => {
   it("refuses what it does not know", () => {
     const { status, err } = install(ROOT, ["jax"]);
     expect(status).toBe(2);
-    expect(err).toContain('unknown reference "jax", expected darknet, keras, pytorch or tfjs-node');
+    expect(err).toContain(
+      'unknown reference "jax", expected darknet, keras, pytorch, tfjs-node or onnx',
+    );
   });
 
   it("says what is missing, and goes on to the next", () => {
@@ -58,14 +60,17 @@ describe("scripts/install-references.sh", () => {
     expect({ status, out }).toEqual({ status: 3, out: "" });
   });
 
-  it.each(["darknet", "keras", "pytorch"] as const)("is quick where %s is installed", (name) => {
-    if (!whenInstalled(name) || process.env["DIFFTEST_PYTHON"] !== undefined) return;
-    // Builds it anew where its sources have changed since.
-    install(ROOT, [name]);
-    const started = performance.now();
-    const { status, out } = install(ROOT, [name]);
-    expect(out).toMatch(new RegExp(`^references: ${name}: (installed|built) already`));
-    expect(status).toBe(0);
-    expect(performance.now() - started).toBeLessThan(20_000);
-  });
+  it.each(["darknet", "keras", "pytorch", "onnx"] as const)(
+    "is quick where %s is installed",
+    (name) => {
+      if (!whenInstalled(name) || process.env["DIFFTEST_PYTHON"] !== undefined) return;
+      // Builds it anew where its sources have changed since.
+      install(ROOT, [name]);
+      const started = performance.now();
+      const { status, out } = install(ROOT, [name]);
+      expect(out).toMatch(new RegExp(`^references: ${name}: (installed|built) already`));
+      expect(status).toBe(0);
+      expect(performance.now() - started).toBeLessThan(20_000);
+    },
+  );
 });

@@ -2,20 +2,18 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import protobuf from "protobufjs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { pythonPath } from "../../../src/references/runner/installed.js";
+import { whenInstalled } from "../../references/installed.js";
 
 type Descriptor = Readonly<
   Record<string, Readonly<Record<string, [number, number | string, boolean]>>>
 >;
 
-/** What the Python package `onnx` says, if it is installed. */
-function official(): Descriptor | undefined {
+/** What the Python package `onnx` says. */
+function official(): Descriptor {
   const script = fileURLToPath(new URL("descriptor.py", import.meta.url));
-  try {
-    return JSON.parse(execFileSync("python3", [script], { encoding: "utf8", stdio: "pipe" }));
-  } catch {
-    return undefined;
-  }
+  return JSON.parse(execFileSync(pythonPath(), [script], { encoding: "utf8", stdio: "pipe" }));
 }
 
 /** Numbers of protobuf's scalar types in descriptors; 14 is an enumeration. */
@@ -56,23 +54,26 @@ function ours(): Descriptor {
   return found;
 }
 
-const descriptor = official();
-
-describe.skipIf(descriptor === undefined)(
-  "onnx.proto against the Python package onnx (skipped: it is not installed)",
+describe.skipIf(!whenInstalled("onnx"))(
+  "onnx.proto against the Python package onnx (needs scripts/install-references.sh onnx)",
   () => {
+    let descriptor: Descriptor = {};
+    beforeAll(() => {
+      descriptor = official();
+    });
+
     it.each(Object.entries(ours()))(
       "%s has the specification's numbers and types",
       (name, fields) => {
         for (const [field, properties] of Object.entries(fields)) {
-          expect([name, field, descriptor?.[name]?.[field]]).toEqual([name, field, properties]);
+          expect([name, field, descriptor[name]?.[field]]).toEqual([name, field, properties]);
         }
       },
     );
 
     it("lacks no message of the specification but the distribution over devices", () => {
       const known = ours();
-      const lacking = Object.keys(descriptor ?? {}).filter((name) => known[name] === undefined);
+      const lacking = Object.keys(descriptor).filter((name) => known[name] === undefined);
       expect(
         lacking.filter((name) => !/Device|Shard|Opaque|SimpleShardedDim|IntIntList/.test(name)),
       ).toEqual([]);
