@@ -39,23 +39,24 @@ export const batchNormFamily: OperatorFamily<"batch-norm"> = {
   bound(operation, { graph, inputs, inputShapes, weight, output, bounds, mode }) {
     const along = vectorShape(operation, inputShapes);
     const gain = graph.node("Abs", [gainOf(graph, operation, weight, along)]);
-    const mean = graph.node("Reshape", [weight("mean"), graph.ints(along)]);
-    const size = graph.node("Add", [
-      graph.node("Abs", [inputs[0] as string]),
-      graph.node("Abs", [mean]),
-    ]);
-    const count = ROUNDINGS[mode];
+    const vector = (role: string) => graph.node("Reshape", [weight(role), graph.ints(along)]);
+    const unit = ROUNDINGS[mode] * UNIT_ROUNDOFF;
+    const gainUnits = scaled(graph, gain, unit);
+    // All that only depends on the channel is added up before it meets the map.
+    const ofChannel = sum(
+      graph,
+      graph.node("Mul", [graph.node("Abs", [vector("mean")]), gainUnits]),
+      hasWeight(operation, "bias") ? roundings(graph, vector("bias"), ROUNDINGS[mode]) : null,
+      // What underflows before the product with the gain, and after it.
+      scaled(graph, graph.node("Add", [gain, graph.float(1)]), 4 * SMALLEST_NORMAL),
+    );
     const inputBound = bounds[0] ?? null;
     return sum(
       graph,
-      scaled(graph, graph.node("Mul", [size, gain]), count * UNIT_ROUNDOFF),
-      roundings(graph, output, count),
-      hasWeight(operation, "bias")
-        ? roundings(graph, graph.node("Reshape", [weight("bias"), graph.ints(along)]), count)
-        : null,
+      graph.node("Mul", [graph.node("Abs", [inputs[0] as string]), gainUnits]),
+      scaled(graph, graph.node("Abs", [output]), unit),
       inputBound === null ? null : graph.node("Mul", [inputBound, gain]),
-      // What underflows before the product with the gain, and after it.
-      scaled(graph, graph.node("Add", [gain, graph.float(1)]), 4 * SMALLEST_NORMAL),
+      ofChannel,
     );
   },
 

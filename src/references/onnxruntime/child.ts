@@ -79,12 +79,16 @@ async function run(request: RunRequest): Promise<OutputAnswer[]> {
     enableCpuMemArena: false,
     enableMemPattern: false,
     intraOpNumThreads: threads,
-    // Threads that wait for work would else burn the processor that the port computes on.
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
+    extra: {
+      session: {
+        // Threads that wait for work would else burn the processor that the port computes on.
+        intra_op: { allow_spinning: "0" },
+        ...(request.folder === undefined
+          ? {}
+          : { model_external_initializers_file_folder_path: request.folder }),
+      },
+    },
     ...(externalData.length > 0 ? { externalData } : {}),
-    ...(request.folder === undefined
-      ? {}
-      : { extra: { session: { model_external_initializers_file_folder_path: request.folder } } }),
   });
   try {
     const feeds = Object.fromEntries(

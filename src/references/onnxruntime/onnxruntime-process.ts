@@ -41,6 +41,7 @@ export class OnnxRuntimeProcess {
     this.#child = fork(entry.path, [String(threads)], {
       serialization: "advanced",
       execArgv: [...entry.execArgv, "--expose-gc"],
+      env: { ...process.env, GLIBC_TUNABLES: tunables(process.env["GLIBC_TUNABLES"]) },
       stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, weightsFile.fd],
     });
     this.#child.stderr?.on("data", (chunk: Buffer) => {
@@ -157,6 +158,21 @@ export class OnnxRuntimeProcess {
     for (const { reject } of this.#waiting.values()) reject(this.#failure);
     this.#waiting.clear();
   }
+}
+
+/**
+ * How the child's allocator treats memory, where it is glibc's: tensors come and go by tens of megabytes, and memory
+ * that is given back to the system is cleared page by page when it is fetched again. So it is kept, in one heap, in huge
+ * pages. Whoever runs difftest may say otherwise.
+ */
+function tunables(given: string | undefined): string {
+  const own = [
+    "glibc.malloc.hugetlb=1",
+    "glibc.malloc.mmap_max=0",
+    `glibc.malloc.trim_threshold=${2 ** 32 - 1}`,
+    "glibc.malloc.arena_max=1",
+  ];
+  return [...own, ...(given ? [given] : [])].join(":");
 }
 
 function referenceFailure(message: string): Error {

@@ -63,7 +63,8 @@ export function prepareTaps(request: TapRequest): PreparedTaps {
     const inexact = crossing.filter((id) => functionError !== null && !cut.has(id));
     const values: LowerOutput[] = [
       ...own.map((id) => ({ tap: id, name: `tap:${id}`, layout: request.layout })),
-      ...crossing.map((id) => ({ tap: id, name: `keep:${id}` })),
+      // Under its own name: another would cost a copy.
+      ...crossing.map((id) => ({ tap: id, name: id })),
     ];
     const bounds: LowerOutput[] = [
       ...own.map((id) => ({
@@ -89,6 +90,7 @@ export function prepareTaps(request: TapRequest): PreparedTaps {
       planned[index.get(id) as number] = tap.planned;
       outputs.push(...tap.outputs);
     }
+    outputs.push(...crossing.map((id) => ({ name: id, keep: id })));
     for (const name of shapes.keys())
       if (name.startsWith("keep:")) outputs.push({ name, keep: name.slice(5) });
     segments.push({
