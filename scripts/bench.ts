@@ -77,7 +77,7 @@ function round(
   folder: string,
 ): Round {
   const forward = (side: string) =>
-    JSON.parse(script("forward", side, model, size, weights, "2")) as Forwards;
+    JSON.parse(script("forward", side, model, size, weights, "3")) as Forwards;
   const options = ["--model", model, "--size", size, "--weights", weights, "--backend", backend];
   return {
     reference: forward("reference"),

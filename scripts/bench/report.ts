@@ -53,9 +53,20 @@ export function median(values: readonly number[]): number {
   );
 }
 
-/** A command's time ÷ (reference forward + port forward) of the same round, the best pass of each side. */
-export function ratioOf(round: Round, mode: "isolated" | "both"): number {
-  return round[mode].ms / (Math.min(...round.reference.ms) + Math.min(...round.port.ms));
+/**
+ * Which of a side's passes: the `first` of its process, which packs kernels and touches memory that nobody
+ * used before, as every pass of the command does; or the best of the `later` ones.
+ */
+export type Pass = "first" | "later";
+
+/** Milliseconds of one side's pass. */
+function passOf({ ms: [first = Number.NaN, ...later] }: Forwards, pass: Pass): number {
+  return pass === "first" || later.length === 0 ? first : Math.min(...later);
+}
+
+/** A command's time ÷ (reference forward + port forward) of the same round. */
+export function ratioOf(round: Round, mode: "isolated" | "both", pass: Pass): number {
+  return round[mode].ms / (passOf(round.reference, pass) + passOf(round.port, pass));
 }
 
 /** A model's table: one column a back-end, medians over the rounds. */
@@ -71,15 +82,20 @@ export function modelReport(
   const seconds = (ms: number) => `${shown(ms / 1000, 3)} s`;
   const against = (aim: number) => (ratio: number) =>
     `${shown(ratio, 3)} × (aim ${aim}: ${ratio <= aim ? "met" : "missed"})`;
+  const [isolatedAim, bothAim] = [against(AIMS.isolated), against(AIMS.both)];
   const peak = (round: Round) => Math.max(round.isolated.peak ?? 0, round.both.peak ?? 0);
   const rows = [
     [title, ...columns.map(({ backend }) => backend)],
-    row("reference, outputs only: forward", ({ reference }) => Math.min(...reference.ms), seconds),
-    row("port in one thread: forward", ({ port }) => Math.min(...port.ms), seconds),
+    row("reference, outputs only: first forward", (one) => passOf(one.reference, "first"), seconds),
+    row("reference: later forward", (one) => passOf(one.reference, "later"), seconds),
+    row("port in one thread: first forward", (one) => passOf(one.port, "first"), seconds),
+    row("port: later forward", (one) => passOf(one.port, "later"), seconds),
     row("whole command, isolated", ({ isolated }) => isolated.ms, seconds),
     row("whole command, both modes", ({ both }) => both.ms, seconds),
-    row("isolated ÷ (reference + port)", (one) => ratioOf(one, "isolated"), against(AIMS.isolated)),
-    row("both ÷ (reference + port)", (one) => ratioOf(one, "both"), against(AIMS.both)),
+    row("isolated ÷ first forwards", (one) => ratioOf(one, "isolated", "first"), isolatedAim),
+    row("both ÷ first forwards", (one) => ratioOf(one, "both", "first"), bothAim),
+    row("isolated ÷ later forwards", (one) => ratioOf(one, "isolated", "later"), isolatedAim),
+    row("both ÷ later forwards", (one) => ratioOf(one, "both", "later"), bothAim),
     row(
       "peak memory of all processes",
       peak,
