@@ -66,7 +66,7 @@ export async function opinionOf(
     reference: name,
     agrees: false,
     deviation: value.data.map((one, at) => one - (step.value.data[at] as number)),
-    suspect: judgement.truth === null ? null : judgement.at === "reference" ? "embedded" : "itself",
+    suspect: suspectOf(judgement),
     evidence: evidenceOf(name, value, found),
   };
 }
@@ -81,11 +81,17 @@ function agreement(reference: string): Opinion {
   };
 }
 
+function suspectOf(judgement: Judgement | null): Opinion["suspect"] {
+  if (judgement === null || judgement.truth === null) return null;
+  return judgement.at === "reference" ? "embedded" : "itself";
+}
+
 /** A tap at which a trace and the embedded reference disagree. */
 interface Disagreement {
   readonly step: TraceStep;
   readonly comparison: TapComparison;
-  readonly judgement: Judgement;
+  /** `null` where the step has no definition in float64 that could be asked. */
+  readonly judgement: Judgement | null;
 }
 
 /** `null` where both are the same but for rounding. */
@@ -98,7 +104,7 @@ async function heldAgainst(
 ): Promise<Disagreement | null> {
   const functionError = embedded.functionError(libraryError);
   const step = await steps.step(operation.id, functionError, from);
-  const { known, value: expected, bound } = step;
+  const { known, value: expected, bound, unknown } = step;
   const comparison = compareTap({
     actual,
     expected: expected.data,
@@ -111,9 +117,9 @@ async function heldAgainst(
   const { nonFiniteMismatch, overBound, maxAbs } = comparison.metrics;
   const systematic = comparison.fit !== null && isSystematic(comparison.fit, LIBRARY_GAIN);
   // NaN on both sides says nothing; where one side differs the judge is asked.
-  const differs =
-    nonFiniteMismatch > 0 || systematic || (bound === null ? maxAbs > 0 : overBound > 0);
-  if (!differs) return null;
+  const off = nonFiniteMismatch > 0 || (bound === null ? maxAbs > 0 : overBound > 0);
+  if (unknown !== null) return off ? { step, comparison, judgement: null } : null;
+  if (!off && !systematic) return null;
   const judgement = await judge(embedded, {
     architecture,
     operation,
@@ -138,7 +144,11 @@ function libraryError(name: string): FunctionError {
   };
 }
 
-function evidenceOf(name: string, value: Tensor, { comparison, judgement }: Disagreement): string {
+function evidenceOf(
+  name: string,
+  value: Tensor,
+  { step, comparison, judgement }: Disagreement,
+): string {
   const { metrics, worst } = comparison;
   const number = (one: number) => format(jsonNumber(one));
   const ratio = metrics.ratio === null ? "" : `, ${number(metrics.ratio)} × the bound`;
@@ -147,7 +157,13 @@ function evidenceOf(name: string, value: Tensor, { comparison, judgement }: Disa
     worst === null
       ? ""
       : `: ${name} ${number(worst.actual)}, ${EMBEDDED} ${number(worst.expected)}`;
-  return `max abs ${number(metrics.maxAbs)}${ratio}${at}${both}; ${decisionOf(name, judgement)}`;
+  return `max abs ${number(metrics.maxAbs)}${ratio}${at}${both}; ${judgement === null ? unjudged(step) : decisionOf(name, judgement)}`;
+}
+
+function unjudged({ unknown, bound }: TraceStep): string {
+  return bound === null
+    ? `${unknown} rounds nothing: its values must be equal`
+    : `more than the measured noise of ${unknown}, of whose arithmetic nothing is known`;
 }
 
 /** What the judge found; it speaks of port and reference, and here both are references. */

@@ -10,15 +10,13 @@ import {
 import type { GoldenManifest } from "../references/golden/manifest.js";
 import { EmbeddedReference } from "../references/onnxruntime/embedded-reference.js";
 import { OnnxRuntimeProcess } from "../references/onnxruntime/onnxruntime-process.js";
-import { prepareTaps } from "../references/onnxruntime/prepare-taps.js";
 import { ownVersion } from "../runtime/own-version.js";
 import { readExactly } from "../runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import { fileHash } from "./cached-reference.js";
-import { type LayerByLayerOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import { type LayerByLayerOptions, resolveOptions } from "./options.js";
 import { builtInModel, configPath } from "./original.js";
 import { openOriginalFile } from "./originals/formats.js";
-import type { OpenedWeights, Original } from "./originals/original.js";
 import { EMBEDDED, openTrace, type TraceRequest } from "./reference-traces.js";
 
 /** Options of `recordGolden`, spelled as on the command line. */
@@ -69,12 +67,6 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
   const name = basename(path);
   const model = options.model === undefined ? null : builtInModel(options.model);
   const original = await openOriginalFile({ path, name, model, options: resolved });
-  if (original.run !== undefined) {
-    throw new InputError(
-      "unsupported",
-      `${name}: an ONNX model needs no golden, ONNX Runtime runs the file itself wherever difftest does; keep the file and its --input beside the port's tests`,
-    );
-  }
   const weights = await original.openWeights();
   try {
     if (weights.lastLayer !== null) {
@@ -85,7 +77,7 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
       original.architecture.inputs,
       original.inputOptions,
     );
-    const request: TraceRequest = {
+    const recorded = await recordedBy(reference, {
       resolved,
       original,
       originalPath: path,
@@ -94,11 +86,7 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(options.trust === undefined ? {} : { trust: options.trust }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-    };
-    const recorded =
-      reference === EMBEDDED
-        ? await recordEmbedded(original, weights, inputs.tensors, resolved)
-        : await recordOther(reference, request);
+    });
     return writeGolden(options.out, {
       recorder: { name: "difftest", version: ownVersion() },
       original: { file: name, sha256: fileHash(path) },
@@ -108,8 +96,6 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
         source: inputSource(options, at),
         value,
       })),
-      layout: original.architecture.layout ?? "nchw",
-      outputs: original.architecture.outputs,
       ...recorded,
       ...(options.note === undefined ? {} : { note: options.note }),
     });
@@ -118,42 +104,59 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
   }
 }
 
-type Recorded = Pick<GoldenParts, "reference" | "taps">;
+type Recorded = Pick<GoldenParts, "reference" | "taps" | "layout" | "outputs">;
 
-/** Every operation of the lowered original. */
-async function recordEmbedded(
-  { architecture, referenceOptions }: Original,
-  weights: OpenedWeights,
-  inputs: ReadonlyMap<string, Tensor>,
-  resolved: ResolvedOptions,
-): Promise<Recorded> {
+/** What a reference gives. An original that runs as it is tells its layers only then, whoever is recorded. */
+async function recordedBy(reference: string, request: TraceRequest): Promise<Recorded> {
+  const { original, weights, inputs } = request;
+  if (reference !== EMBEDDED && original.run === undefined) {
+    return await recordOther(reference, request);
+  }
   const process = await OnnxRuntimeProcess.start(weights.store.description);
   try {
-    const operations = architecture.operations.filter(({ id }) => resolved.wantsTap(id));
-    const layout = architecture.layout ?? "nchw";
-    const prepared = prepareTaps({
-      architecture,
-      taps: operations.map(({ id }) => id),
-      cut: new Set(),
-      layout,
-      functionError: null,
-      scratch: process.scratch,
-      negativeSide: () => false,
-    });
-    await new EmbeddedReference(process, architecture).record(prepared, inputs, () => undefined);
-    const planned = new Map(prepared.plan.taps.map((tap) => [tap.id, tap]));
-    const taps = operations.map(({ id, layer, kind }) => {
-      const { shape, offset } = planned.get(id) as { shape: readonly number[]; offset: number };
-      const data = new Float32Array(sizeOf(shape));
-      readExactly(process.scratch.fd, data, offset);
-      return { id, layer, kind, value: tensor(shape, data) };
-    });
-    const version = await process.version();
-    const options = referenceOptions as GoldenParts["reference"]["options"];
-    return { reference: { name: EMBEDDED, version, options }, taps };
+    const run = (await original.run?.(process, inputs)) ?? {
+      architecture: original.architecture,
+      reference: new EmbeddedReference(process, original.architecture),
+    };
+    const known = { ...request, original: { ...original, architecture: run.architecture } };
+    return reference === EMBEDDED
+      ? await recordEmbedded(process, run.reference, known)
+      : await recordOther(reference, known);
   } finally {
     await process.close();
   }
+}
+
+/** Every operation of the original. */
+async function recordEmbedded(
+  process: OnnxRuntimeProcess,
+  embedded: EmbeddedReference,
+  { original: { architecture, referenceOptions }, inputs, resolved }: TraceRequest,
+): Promise<Recorded> {
+  const operations = architecture.operations.filter(
+    ({ id }) => embedded.isOwn(id) && resolved.wantsTap(id),
+  );
+  const layout = architecture.layout ?? "nchw";
+  const prepared = embedded.prepare({
+    taps: operations.map(({ id }) => id),
+    cut: new Set(),
+    layout,
+    functionError: null,
+    scratch: process.scratch,
+    negativeSide: () => false,
+  });
+  await embedded.record(prepared, inputs, () => undefined);
+  const planned = new Map(prepared.plan.taps.map((tap) => [tap.id, tap]));
+  const taps = operations.map(({ id, layer, kind }) => {
+    const { shape, offset } = planned.get(id) as { shape: readonly number[]; offset: number };
+    const data = new Float32Array(sizeOf(shape));
+    readExactly(process.scratch.fd, data, offset);
+    return { id, layer, kind, value: tensor(shape, data) };
+  });
+  const version = await process.version();
+  const options = referenceOptions as GoldenParts["reference"]["options"];
+  const reference = { name: EMBEDDED, version, options };
+  return { reference, taps, layout, outputs: architecture.outputs };
 }
 
 async function recordOther(reference: string, request: TraceRequest): Promise<Recorded> {
@@ -164,6 +167,8 @@ async function recordOther(reference: string, request: TraceRequest): Promise<Re
   );
   const { version, build, commit } = trace.facts;
   return {
+    layout: original.architecture.layout ?? "nchw",
+    outputs: original.architecture.outputs,
     reference: {
       name: trace.library,
       version,

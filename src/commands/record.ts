@@ -18,7 +18,7 @@ export const recordCommand: Command = {
       text: "what runs the original (difftest references lists what is installed; default: onnxruntime)",
     },
     { flags: "--model <name>", text: "a built-in model, whose original is recorded" },
-    { flags: "--original <file>", text: "the original: .cfg, .keras, .h5" },
+    { flags: "--original <file>", text: "the original: .cfg, .keras, .h5, .onnx" },
     {
       flags: "--weights <file|synthetic:SEED[,gain=G]>",
       text: "the original's weights, or made-up ones (default: the original's own, else synthetic:1)",

@@ -1,23 +1,22 @@
 import { Ancestry } from "../architecture/ancestry.js";
 import type { Architecture } from "../architecture/architecture.js";
 import type { FunctionError } from "../operators/family.js";
-import { TRIGGER_FACTOR } from "../operators/rounding.js";
 import { type ScratchFile, writeExactly } from "../runtime/scratch-file.js";
 import { convertLayout, type Layout } from "../tensor/layout.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
-import type { EmbeddedReference, KnownValues } from "./onnxruntime/embedded-reference.js";
+import type {
+  EmbeddedReference,
+  KnownValues,
+  StepValue,
+} from "./onnxruntime/embedded-reference.js";
 import type { PreparedTaps } from "./onnxruntime/prepare-taps.js";
 import type { PlannedTap } from "./tap-plan.js";
 import type { ReferenceTrace } from "./trace.js";
 
 /** What one step of the original makes of the trace's own values before it. */
-export interface TraceStep {
+export interface TraceStep extends StepValue {
   /** The values the step reads: of the taps before it, and of the inputs. */
   readonly known: KnownValues;
-  /** What the embedded reference makes of them, in the original's layout. */
-  readonly value: Tensor;
-  /** How far two right ways to compute it may lie apart by chance; `null` where nothing rounds. */
-  readonly bound: Float32Array | null;
 }
 
 /**
@@ -80,29 +79,7 @@ export class TraceReference {
       const value = this.#inputs.has(one) ? undefined : (mended ?? this.trace.read(one));
       if (value !== undefined) known.set(one, value);
     }
-    const bound = { tap: id, name: "bound", factor: TRIGGER_FACTOR };
-    const { values } = await this.#embedded.compute(
-      {
-        operations: between,
-        outputs: [{ tap: id, name: "value" }],
-        ...(functionError === null
-          ? {}
-          : {
-              bounds: {
-                mode: "trigger",
-                cut: new Set(known.keys()),
-                functionError,
-                outputs: [bound],
-              } as const,
-            }),
-      },
-      known,
-    );
-    return {
-      known,
-      value: values.get("value") as Tensor,
-      bound: values.get("bound")?.data ?? null,
-    };
+    return { known, ...(await this.#embedded.step({ id, between, functionError }, known)) };
   }
 
   /** The operations between a tap and the trace's taps before it, and those taps. */

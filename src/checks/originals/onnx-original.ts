@@ -104,13 +104,13 @@ function tensorsOf({ values }: OnnxModelRun): OnnxTrace["values"] {
   return new Map([...values].filter(([, { type }]) => type !== "string"));
 }
 
-/** What runs it is the runtime of its own format. */
+/** What runs it is the runtime of its own format, or somebody's program that reads it; the libraries of other formats do not. */
 function refuseOtherReferences(references: readonly string[]): void {
-  const other = references.find((name) => name !== EMBEDDED);
+  const other = references.find((name) => name !== EMBEDDED && !/^(golden|runner):/.test(name));
   if (other === undefined) return;
   throw new InputError(
     "option",
-    `--reference ${other}: an ONNX model is run by ONNX Runtime, as it is; leave it out`,
+    `--reference ${other}: does not read ONNX models; leave it out (ONNX Runtime runs the model as it is), or give golden:DIR or runner:COMMAND`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Architecture } from "../../architecture/architecture.js";
 import { type LoweredModel, type LowerOptions, lower } from "../../lower/lower.js";
 import type { FunctionError } from "../../operators/family.js";
+import { TRIGGER_FACTOR } from "../../operators/rounding.js";
 import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
 import type { OnnxRuntimeProcess } from "./onnxruntime-process.js";
 import { type PreparedTaps, prepareTaps, segmentsOf, type TapRequest } from "./prepare-taps.js";
@@ -11,6 +12,25 @@ export type FunctionErrors = (name: string) => FunctionError;
 
 /** Known values by id: inputs of the architecture, or of operations. NCHW. */
 export type KnownValues = ReadonlyMap<string, Tensor>;
+
+/** A tap, and what computes it from values that are known. */
+export interface StepRequest {
+  readonly id: string;
+  /** The operations from the known values to the tap, in their order. */
+  readonly between: readonly string[];
+  /** Error of transcendentals of both sides together; `null`: no bound is asked for. */
+  readonly functionError: FunctionErrors | null;
+}
+
+/** What a step makes of known values. */
+export interface StepValue {
+  /** In the original's layout. */
+  readonly value: Tensor;
+  /** How far two right ways to compute it may lie apart by chance; `null` where nothing rounds, or none was asked for. */
+  readonly bound: Float32Array | null;
+  /** The operator whose arithmetic nobody here knows: then the bound is measured noise, and there is no definition in float64; else `null`. */
+  readonly unknown: string | null;
+}
 
 /** The original, lowered to ONNX and run by ONNX Runtime. */
 export class EmbeddedReference {
@@ -51,6 +71,29 @@ export class EmbeddedReference {
       await this.#run(segment.lowered, inputs, segment.outputs, "disabled", segment.drop);
       for (const index of segment.ready) onReady(index);
     }
+  }
+
+  /** Whether a tap's value is one that the original itself has, and no step inside one of its layers that only we know of. */
+  isOwn(_id: string): boolean {
+    return true;
+  }
+
+  /**
+   * Computes one tap from known values.
+   *
+   * @param known - values of everything the step reads from outside
+   */
+  async step({ id, between, functionError }: StepRequest, known: KnownValues): Promise<StepValue> {
+    const cut = new Set(known.keys());
+    const outputs = [{ tap: id, name: "bound", factor: TRIGGER_FACTOR }];
+    const bounds =
+      functionError === null
+        ? {}
+        : { bounds: { mode: "trigger", cut, functionError, outputs } as const };
+    const options = { operations: between, outputs: [{ tap: id, name: "value" }], ...bounds };
+    const { values } = await this.compute(options, known);
+    const value = values.get("value") as Tensor;
+    return { value, bound: values.get("bound")?.data ?? null, unknown: null };
   }
 
   /**

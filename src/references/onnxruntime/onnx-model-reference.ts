@@ -2,12 +2,17 @@ import { Ancestry } from "../../architecture/ancestry.js";
 import type { Architecture, Operation } from "../../architecture/architecture.js";
 import { submodel } from "../../formats/onnx/submodel.js";
 import { UNIT_ROUNDOFF } from "../../operators/family.js";
-import { TRIGGER_FACTOR } from "../../operators/rounding.js";
 import { operatorErrors } from "../../runtime/function-errors.js";
 import { readExactly, writeExactly } from "../../runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../../tensor/tensor.js";
 import type { PlannedTap } from "../tap-plan.js";
-import { EmbeddedReference, type FunctionErrors, type KnownValues } from "./embedded-reference.js";
+import {
+  EmbeddedReference,
+  type FunctionErrors,
+  type KnownValues,
+  type StepRequest,
+  type StepValue,
+} from "./embedded-reference.js";
 import type { OnnxModelRun } from "./onnx-model-run.js";
 import type { OnnxRuntimeProcess } from "./onnxruntime-process.js";
 import type { PreparedTaps, TapRequest } from "./prepare-taps.js";
@@ -17,6 +22,14 @@ type PlanRequest = Omit<TapRequest, "architecture">;
 
 /** How a tap's tolerance comes about. */
 type Basis = "exact" | "derived" | "noise";
+
+/** Some nodes of the model, which run without the others. */
+interface NodesAlone {
+  /** u of the coarsest type among their values. */
+  readonly unit: number;
+  /** What they give; in rounds above 0 every known number moved by a rounding error. */
+  readonly run: (round: number) => Promise<Tensor>;
+}
 
 /** Runs with disturbed inputs, and how many times what they show a port may be off. */
 const NOISE_RUNS = 3;
@@ -79,6 +92,35 @@ export class OnnxModelReference extends EmbeddedReference {
 
   override isDoubtful(id: string): boolean {
     return this.#doubtful.has(id);
+  }
+
+  override isOwn(id: string): boolean {
+    return !this.#isPart(id);
+  }
+
+  /** A value of the model: what its own nodes make of the known values, which may be another runtime's. */
+  override async step(request: StepRequest, known: KnownValues): Promise<StepValue> {
+    const { id, between, functionError } = request;
+    if (this.#isPart(id)) return await super.step(request, known);
+    const part = this.#partFor(id, between, known);
+    const value = await part.run(0);
+    const unknown = this.#unknownIn(between);
+    const basis = functionError === null ? "exact" : this.#basis(id, between);
+    if (basis === "exact") return { value, bound: null, unknown };
+    if (basis === "derived") {
+      const derived = await super.step(request, known);
+      const bound = derived.bound ?? new Float32Array(value.data.length);
+      if (agrees(derived.value.data, value.data, bound)) return { value, bound, unknown };
+      this.#doubtful.add(id);
+    }
+    const { kind } = this.#ancestry.operations.get(id) as Operation;
+    return { value, bound: await this.#noise(id, part, value), unknown: unknown ?? kind };
+  }
+
+  #unknownIn(ids: readonly string[]): string | null {
+    const operations = ids.map((id) => this.#ancestry.operations.get(id) as Operation);
+    const found = operations.find(({ kind }) => kind === "opaque");
+    return found === undefined ? null : (found.attributes as { operator: string }).operator;
   }
 
   override prepare(request: PlanRequest): PreparedTaps {
@@ -171,11 +213,16 @@ export class OnnxModelReference extends EmbeddedReference {
   }
 
   async #bound(planned: PlannedTap): Promise<Float32Array> {
-    if (this.#bases.get(planned.id) === "noise") return await this.#noise(planned);
-    const derived = await this.#derived(planned);
-    if (derived !== null) return derived;
-    this.#doubtful.add(planned.id);
-    return await this.#noise(planned);
+    if (this.#bases.get(planned.id) !== "noise") {
+      const derived = await this.#derived(planned);
+      if (derived !== null) return derived;
+      this.#doubtful.add(planned.id);
+    }
+    const { id, frontier } = planned;
+    const known = this.#known(frontier);
+    const { between } = this.#ancestry.back(id, new Set(known.keys()));
+    const part = this.#partFor(id, between, known);
+    return await this.#noise(id, part, this.#run.read(id) as Tensor);
   }
 
   /** The bound of a known step; `null` where the step as we know it does not give the runtime's values. */
@@ -194,19 +241,10 @@ export class OnnxModelReference extends EmbeddedReference {
   }: PlannedTap): Promise<{ readonly value: Tensor; readonly bound: Float32Array }> {
     const { functionError } = this.#request as PlanRequest;
     const known = this.#known(frontier);
-    const cut = new Set(known.keys());
-    const { between } = this.#ancestry.back(id, cut);
-    const outputs = [{ tap: id, name: "bound", factor: TRIGGER_FACTOR }];
-    const bounds =
-      functionError === null || boundOffset === undefined
-        ? {}
-        : { bounds: { mode: "trigger", cut, functionError, outputs } as const };
-    const { values } = await this.compute(
-      { operations: between, outputs: [{ tap: id, name: "value" }], ...bounds },
-      known,
-    );
-    const bound = values.get("bound")?.data ?? new Float32Array(sizeOf(shape));
-    return { value: values.get("value") as Tensor, bound };
+    const { between } = this.#ancestry.back(id, new Set(known.keys()));
+    const wanted = boundOffset === undefined ? null : functionError;
+    const { value, bound } = await super.step({ id, between, functionError: wanted }, known);
+    return { value, bound: bound ?? new Float32Array(sizeOf(shape)) };
   }
 
   /** A value of the run, or of a part that was computed before. */
@@ -228,20 +266,34 @@ export class OnnxModelReference extends EmbeddedReference {
     );
   }
 
-  /** How far the step's result moves when every number it reads moves by one rounding error, up or down. */
-  async #noise({ id, shape, frontier }: PlannedTap): Promise<Float32Array> {
-    const cut = new Set([...frontier, ...this.#architecture.inputs.map(({ name }) => name)]);
-    const { between } = this.#ancestry.back(id, cut);
+  /** The nodes of a step as a model of its own, given the known values and, of the rest, those of the run. */
+  #partFor(id: string, between: readonly string[], known: KnownValues): NodesAlone {
     const layers = between.map((one) => (this.#ancestry.operations.get(one) as Operation).layer);
-    const part = submodel(this.#run.model, new Set(layers), id, (name) => this.#typeOf(name));
-    const expected = this.#run.read(id) as Tensor;
-    const unit = this.#coarsest([...between, ...part.inputs]);
-    const noise = new MeasuredNoise(sizeOf(shape));
-    for (let round = 0; round < NOISE_RUNS; round++) {
-      const feeds = Object.fromEntries(
-        part.inputs.map((name) => [name, this.#disturbed(name, cut.has(name) ? unit : 0, round)]),
+    const { bytes, inputs } = submodel(this.#run.model, new Set(layers), id, (name) =>
+      this.#typeOf(name),
+    );
+    const unit = this.#coarsest([...between, ...inputs]);
+    const feed = (name: string, round: number): FeedSource =>
+      this.#disturbed(
+        name,
+        known.get(name) ?? (this.#run.read(name) as Tensor),
+        round > 0 && known.has(name) ? unit : 0,
+        round - 1,
       );
-      noise.add((await this.#run.part(part.bytes, feeds, id)).data, expected.data);
+    return {
+      unit,
+      run: (round) => {
+        const feeds = Object.fromEntries(inputs.map((name) => [name, feed(name, round)]));
+        return this.#run.part(bytes, feeds, id);
+      },
+    };
+  }
+
+  /** How far the step's result moves when every number it reads moves by one rounding error, up or down. */
+  async #noise(id: string, { unit, run }: NodesAlone, expected: Tensor): Promise<Float32Array> {
+    const noise = new MeasuredNoise(sizeOf(expected.shape));
+    for (let round = 1; round <= NOISE_RUNS; round++) {
+      noise.add((await run(round)).data, expected.data);
     }
     return noise.bound(expected.data, unit, this.#isQuantized(id) ? 1 : 0);
   }
@@ -255,9 +307,8 @@ export class OnnxModelReference extends EmbeddedReference {
     return Math.max(UNIT_ROUNDOFF, ...names.map((name) => ROUNDOFF[this.#typeOf(name)] ?? 0));
   }
 
-  #disturbed(name: string, unit: number, round: number): FeedSource {
+  #disturbed(name: string, { shape, data }: Tensor, unit: number, round: number): FeedSource {
     const type = this.#typeOf(name);
-    const { shape, data } = this.#run.read(name) as Tensor;
     if (unit === 0 || ROUNDOFF[type] === undefined) return { kind: "value", shape, data, type };
     const moved = data.map((value, k) => value * (1 + 2 * unit * sign(k, round)));
     return { kind: "value", shape, data: moved, type };
