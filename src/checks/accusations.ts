@@ -1,5 +1,5 @@
+import { EMBEDDED } from "./embedded.js";
 import type { Opinion } from "./opinion.js";
-import { EMBEDDED } from "./reference-traces.js";
 
 /** A reference that is at fault at a tap, and what speaks against it. */
 export interface Accusation {

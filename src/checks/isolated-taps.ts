@@ -7,7 +7,7 @@ import type { TapRecord } from "../record/tap-examiner.js";
 import type { PlannedTap } from "../references/tap-plan.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
-import { EMBEDDED } from "./reference-traces.js";
+import { EMBEDDED } from "./embedded.js";
 import type { Fault, Sensitivity, TapResult } from "./result.js";
 import {
   boundOfTap,

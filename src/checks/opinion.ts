@@ -7,7 +7,7 @@ import type { EmbeddedReference } from "../references/onnxruntime/embedded-refer
 import type { TraceReference, TraceStep } from "../references/trace-reference.js";
 import { functionErrorOf } from "../runtime/function-errors.js";
 import { indexOf, type Tensor } from "../tensor/tensor.js";
-import { EMBEDDED } from "./reference-traces.js";
+import { EMBEDDED } from "./embedded.js";
 import { jsonNumber } from "./result.js";
 import { format } from "./tap-records.js";
 import { hasNegativeSide } from "./tap-verdict.js";

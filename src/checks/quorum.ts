@@ -2,8 +2,8 @@ import type { Operation } from "../architecture/architecture.js";
 import { TraceReference } from "../references/trace-reference.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Accusation, accusations } from "./accusations.js";
+import { EMBEDDED } from "./embedded.js";
 import { type Opinion, opinionOf } from "./opinion.js";
-import { EMBEDDED } from "./reference-traces.js";
 import type { Fault, ReferenceOutcome } from "./result.js";
 import type { Session } from "./session.js";
 

@@ -14,10 +14,11 @@ import { ownVersion } from "../runtime/own-version.js";
 import { readExactly } from "../runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../tensor/tensor.js";
 import { fileHash } from "./cached-reference.js";
+import { EMBEDDED } from "./embedded.js";
 import { type LayerByLayerOptions, resolveOptions } from "./options.js";
 import { builtInModel, configPath } from "./original.js";
 import { openOriginalFile } from "./originals/formats.js";
-import { EMBEDDED, openTrace, type TraceRequest } from "./reference-traces.js";
+import { openTrace, type TraceRequest } from "./reference-traces.js";
 
 /** Options of `recordGolden`, spelled as on the command line. */
 export interface RecordOptions

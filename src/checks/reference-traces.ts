@@ -20,9 +20,6 @@ import type { OpenedWeights, Original } from "./originals/original.js";
 
 type Dialect = ResolvedOptions["darknet"];
 
-/** The reference that needs nothing installed. */
-export const EMBEDDED = "onnxruntime";
-
 /** What a reference is run on. */
 export interface TraceRequest {
   readonly resolved: ResolvedOptions;

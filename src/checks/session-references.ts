@@ -1,17 +1,13 @@
 import { InputError } from "../errors.js";
-import { ReferenceCache } from "../record/reference-cache.js";
 import type { PreparedTaps } from "../references/onnxruntime/prepare-taps.js";
-import { runnerCommand } from "../references/runner/installed.js";
-import { RunnerClient } from "../references/runner/runner-client.js";
-import { TraceReference } from "../references/trace-reference.js";
-import { cacheFolder } from "../runtime/cache-folder.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { commandLine } from "./command-line.js";
+import { EMBEDDED } from "./embedded.js";
 import type { LayerByLayerOptions, ResolvedOptions } from "./options.js";
 import { openOriginal, originalPathOf } from "./original.js";
 import type { OpenedWeights, Original } from "./originals/original.js";
-import { holdQuorum, type Quorum } from "./quorum.js";
-import { EMBEDDED, goldenDialect, type OpenedTrace, openTrace } from "./reference-traces.js";
+import type { Quorum } from "./quorum.js";
+import type { OpenedTrace } from "./reference-traces.js";
 import type { ReferenceInfo } from "./result.js";
 import { functionErrorsOf, type Session } from "./session.js";
 
@@ -24,8 +20,10 @@ async function inDialect(
   resolved: ResolvedOptions,
   given: string | undefined,
 ): Promise<ResolvedOptions> {
-  if (given !== undefined) return resolved;
-  for (const reference of resolved.references) {
+  const others = resolved.references.filter((name) => name !== EMBEDDED);
+  if (given !== undefined || others.length === 0) return resolved;
+  const { goldenDialect } = await import("./reference-traces.js");
+  for (const reference of others) {
     const dialect =
       reference === "darknet" ? await liveDialect(resolved) : goldenDialect(reference);
     if (dialect !== undefined) return { ...resolved, darknet: dialect };
@@ -34,6 +32,8 @@ async function inDialect(
 }
 
 async function liveDialect({ timeoutMs }: ResolvedOptions): Promise<"pjreddie" | undefined> {
+  const { runnerCommand } = await import("../references/runner/installed.js");
+  const { RunnerClient } = await import("../references/runner/runner-client.js");
   const client = await RunnerClient.start(runnerCommand("darknet"), { timeoutMs });
   const { dialect } = client.facts.fields;
   await client.close();
@@ -75,10 +75,14 @@ export async function openTraces(
   resolved: ResolvedOptions,
   options: LayerByLayerOptions,
 ): Promise<readonly OpenedTrace[]> {
+  const others = resolved.references.filter((name) => name !== EMBEDDED);
+  if (others.length === 0) return [];
+  const { openTrace } = await import("./reference-traces.js");
+  const { ReferenceCache } = await import("../record/reference-cache.js");
+  const { cacheFolder } = await import("../runtime/cache-folder.js");
   const folder = resolved.cache ? cacheFolder() : null;
   const traces: OpenedTrace[] = [];
-  for (const name of resolved.references) {
-    if (name === EMBEDDED) continue;
+  for (const name of others) {
     traces.push(
       await openTrace(name, {
         resolved,
@@ -99,6 +103,7 @@ export async function openTraces(
 /** Holds all references against each other, where more than the embedded one was asked for. */
 export async function quorumOf(session: Omit<Session, "quorum">): Promise<Quorum | null> {
   if (session.traces.length === 0) return null;
+  const { holdQuorum } = await import("./quorum.js");
   return await holdQuorum({
     ...session,
     inputs: session.input.tensors,
@@ -146,6 +151,7 @@ export async function playReference(
     await reference.record(prepared, input.tensors, onReady);
     return;
   }
+  const { TraceReference } = await import("../references/trace-reference.js");
   // A port that taps layers computes from layers: steps inside them, which a golden may have, are no beginnings.
   const planned = new Set(prepared.plan.taps.map(({ id }) => id));
   const { architecture } = session.original;

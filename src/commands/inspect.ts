@@ -3,7 +3,6 @@ import { InputError } from "../errors.js";
 import { formatInspection } from "../report/inspection.js";
 import { oneOf } from "../suggest.js";
 import { type Command, type Io, textOf, type Values } from "./command.js";
-import { inspectFile } from "./inspect/inspectors.js";
 import { checkOutputFile, writeOutputFile } from "./output-file.js";
 
 /** `difftest inspect`: what is in a file, and what looks wrong. */
@@ -41,6 +40,7 @@ async function run(values: Values, [path]: readonly string[], io: Io): Promise<"
   if (path === undefined) throw new InputError("option", "argument file missing");
   const json = textOf(values, "json");
   if (json !== undefined && json !== "-") checkOutputFile("--json", json);
+  const { inspectFile } = await import("./inspect/inspectors.js");
   const inspection = await inspectFile({
     path,
     original: textOf(values, "original") ?? null,

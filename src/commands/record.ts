@@ -1,4 +1,4 @@
-import { type RecordOptions, recordGolden } from "../checks/record-golden.js";
+import type { RecordOptions } from "../checks/record-golden.js";
 import { InputError } from "../errors.js";
 import { grouped } from "../report/numbers.js";
 import { badValue } from "../suggest.js";
@@ -67,6 +67,7 @@ async function run(values: Values, _args: readonly string[], io: Io): Promise<"d
     ...(timeout === undefined ? {} : { timeoutMs: secondsOf(timeout) }),
     signal: io.signal,
   } as RecordOptions;
+  const { recordGolden } = await import("../checks/record-golden.js");
   const manifest = await recordGolden(options);
   const elements = manifest.taps.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const { name, version } = manifest.reference;

@@ -1,8 +1,7 @@
 import { resolve } from "node:path";
-import { checkRunner, type RuleResult } from "../checks/check-runner.js";
-import { type InstalledReference, installedReferences } from "../checks/installed-references.js";
+import type { RuleResult } from "../checks/check-runner.js";
+import type { InstalledReference } from "../checks/installed-references.js";
 import { InputError } from "../errors.js";
-import { runnerCommand } from "../references/runner/installed.js";
 import type { RunnerOriginal } from "../references/runner/runner-reference.js";
 import { badValue } from "../suggest.js";
 import { type Command, type Io, type Outcome, textOf, type Values } from "./command.js";
@@ -61,6 +60,7 @@ async function run(values: Values, args: readonly string[], io: Io): Promise<Out
 }
 
 async function list(values: Values, io: Io): Promise<Outcome> {
+  const { installedReferences } = await import("../checks/installed-references.js");
   const references = await installedReferences(START_MS);
   io.out(values["json"] === true ? json({ references }) : references.map(entryText).join(""));
   return "done";
@@ -81,6 +81,8 @@ function entryText({
 
 async function check(runner: string, values: Values, io: Io): Promise<Outcome> {
   const known = ["darknet", "keras", "pytorch"].includes(runner) || runner.startsWith("runner:");
+  const { checkRunner } = await import("../checks/check-runner.js");
+  const { runnerCommand } = await import("../references/runner/installed.js");
   const results: RuleResult[] = [];
   const checked = checkRunner({
     command: runnerCommand(known ? runner : `runner:${runner}`),

@@ -1,13 +1,9 @@
 import { DARKNETS } from "../checks/options.js";
 import { builtInModel, configPath } from "../checks/original.js";
 import { InputError } from "../errors.js";
-import { architectureFromDarknet } from "../formats/darknet/architecture.js";
-import { readDarknetConfig } from "../formats/darknet/config.js";
-import { writeDarknetWeights } from "../formats/darknet/weights-writer.js";
 import { grouped } from "../report/numbers.js";
 import { badValue, oneOf } from "../suggest.js";
 import { sizeOf } from "../tensor/tensor.js";
-import { synthesizeWeights } from "../weights/synthetic.js";
 import { type Command, type Io, textOf, type Values } from "./command.js";
 import { checkOutputFile } from "./output-file.js";
 
@@ -49,6 +45,10 @@ async function run(values: Values, _args: readonly string[], io: Io): Promise<"d
   const { config, usualGain } = originalOf(values);
   const gain = numberOf(values, "gain", usualGain, (value) => value > 0);
   checkOutputFile("--out", out);
+  const { architectureFromDarknet } = await import("../formats/darknet/architecture.js");
+  const { readDarknetConfig } = await import("../formats/darknet/config.js");
+  const { writeDarknetWeights } = await import("../formats/darknet/weights-writer.js");
+  const { synthesizeWeights } = await import("../weights/synthetic.js");
   const architecture = architectureFromDarknet(readDarknetConfig(config), {
     dialect: oneOf("--darknet", textOf(values, "darknet") ?? "alexeyab", DARKNETS),
   });

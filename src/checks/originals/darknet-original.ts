@@ -11,17 +11,11 @@ import { openDarknetWeights } from "../../weights/darknet-weights.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Json } from "../result.js";
 import { refuseOptions } from "./foreign-options.js";
-import type { OpenedWeights, OpenRequest, Original, OriginalFormat } from "./original.js";
+import type { OpenedWeights, OpenRequest, Original } from "./original.js";
 import { synthesized } from "./synthesized.js";
 
 /** A Darknet configuration; its weights are a file of their own. */
-export const darknetFormat: OriginalFormat = {
-  id: "Darknet configuration (.cfg)",
-  claims: (path, head) => /\.cfg$/i.test(path) || looksLikeSections(head),
-  open: openDarknet,
-};
-
-function openDarknet({ path, name, model, options }: OpenRequest): Original {
+export function openDarknet({ path, name, model, options }: OpenRequest): Original {
   refuseOptions(options, ["shape", "preprocess", "byName"], "a Darknet configuration");
   const architecture = architectureFromDarknet(readDarknetConfig(path), {
     dialect: options.darknet,
@@ -44,11 +38,6 @@ function openDarknet({ path, name, model, options }: OpenRequest): Original {
     inputOptions: () => ({ letterbox: options.letterbox }),
     openWeights: () => openWeights(options, architecture, model),
   };
-}
-
-/** Comments and blank lines, then a section. */
-function looksLikeSections(head: Uint8Array): boolean {
-  return /^(\s|#.*\n|;.*\n)*\[[a-z0-9_]+\]\s*\n/i.test(Buffer.from(head).toString("latin1"));
 }
 
 /** Hyper-parameters of the heads that change a port's shapes. */

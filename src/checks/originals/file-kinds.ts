@@ -22,6 +22,19 @@ export function isSafetensors(path: string, head: Uint8Array): boolean {
   return /\.safetensors$/i.test(path) || framed;
 }
 
+/** A Darknet configuration: by its name, or comments and blank lines, then a section. */
+export function isDarknetConfig(path: string, head: Uint8Array): boolean {
+  const text = () => Buffer.from(head).toString("latin1");
+  return /\.cfg$/i.test(path) || /^(\s|#.*\n|;.*\n)*\[[a-z0-9_]+\]\s*\n/i.test(text());
+}
+
+/** An ONNX model: by its name, or the version of the format, then any other field, the order in which every exporter writes them. */
+export function isOnnxModel(path: string, [tag = 0, version = 0, next = 0]: Uint8Array): boolean {
+  const field = next >> 3;
+  const versioned = tag === 0x08 && version >= 1 && version <= 20;
+  return /\.onnx$/i.test(path) || (versioned && field >= 2 && field <= 8 && (next & 7) === 2);
+}
+
 function startsWith(head: Uint8Array, bytes: readonly number[]): boolean {
   return bytes.every((byte, k) => head[k] === byte);
 }

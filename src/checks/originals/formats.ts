@@ -1,13 +1,27 @@
 import { InputError } from "../../errors.js";
 import { openSource, refuseForeignContent } from "../../formats/byte-source.js";
-import { darknetFormat } from "./darknet-original.js";
-import { kerasFormat } from "./keras-original.js";
-import { onnxFormat } from "./onnx-original.js";
+import { isDarknetConfig, isHdf5, isKerasArchive, isModelJson, isOnnxModel } from "./file-kinds.js";
 import type { OpenRequest, Original, OriginalFormat } from "./original.js";
 import { weightsOnly } from "./weights-only.js";
 
-/** Every kind of file that `--original` takes. Exactly one may claim a file. */
-export const ORIGINAL_FORMATS: readonly OriginalFormat[] = [darknetFormat, kerasFormat, onnxFormat];
+/** Every kind of file that `--original` takes. Exactly one may claim a file; the readers of the others are never loaded. */
+export const ORIGINAL_FORMATS: readonly OriginalFormat[] = [
+  {
+    id: "Darknet configuration (.cfg)",
+    claims: isDarknetConfig,
+    open: async (request) => (await import("./darknet-original.js")).openDarknet(request),
+  },
+  {
+    id: "Keras model (.keras, .h5, or model.to_json() as .json)",
+    claims: (path, head) => isHdf5(head) || isKerasArchive(path, head) || isModelJson(head),
+    open: async (request) => (await import("./keras-original.js")).openKeras(request),
+  },
+  {
+    id: "ONNX model (.onnx)",
+    claims: isOnnxModel,
+    open: async (request) => (await import("./onnx-original.js")).openOnnx(request),
+  },
+];
 
 /** First bytes that are enough for any format to know its own. */
 const HEAD_BYTES = 4096;

@@ -9,20 +9,13 @@ import { type KerasModel, openKerasFile } from "../../formats/keras/keras-file.j
 import { blankContent } from "../../weights/blank-content.js";
 import { openWeightStore } from "../../weights/open-weight-store.js";
 import { storedLayouts, withLayouts } from "../../weights/stored-layouts.js";
-import { isHdf5, isKerasArchive, isModelJson } from "./file-kinds.js";
+import { isModelJson } from "./file-kinds.js";
 import { refuseOptions } from "./foreign-options.js";
 import { imageReader, imageSizeOf } from "./image-input.js";
 import { type DeclaredInput, inputShapes } from "./input-shapes.js";
 import { kerasWeightsFile } from "./keras-weights-file.js";
-import type { OpenedWeights, OpenRequest, Original, OriginalFormat } from "./original.js";
+import type { OpenedWeights, OpenRequest, Original } from "./original.js";
 import { synthesized } from "./synthesized.js";
-
-/** A Keras model: `.keras`, whole-model `.h5`, or the JSON of `model.to_json()` beside a file of weights. */
-export const kerasFormat: OriginalFormat = {
-  id: "Keras model (.keras, .h5, or model.to_json() as .json)",
-  claims: (path, head) => isHdf5(head) || isKerasArchive(path, head) || isModelJson(head),
-  open: openKeras,
-};
 
 /** What the file itself brings: a model, and the weights unless it is a JSON text alone. */
 interface Opened {
@@ -32,7 +25,8 @@ interface Opened {
   readonly kerasVersion: string | null;
 }
 
-async function openKeras({ path, name, model, options }: OpenRequest): Promise<Original> {
+/** A Keras model: `.keras`, whole-model `.h5`, or the JSON of `model.to_json()` beside a file of weights. */
+export async function openKeras({ path, name, model, options }: OpenRequest): Promise<Original> {
   refuseOptions(options, ["partial", "lenient", "letterbox"], "a Keras model");
   const opened = await openModel(path);
   const shapes = inputShapes(name, declaredInputs(opened.model), options, () => [1, 2]);

@@ -15,28 +15,14 @@ import type { Layout } from "../../tensor/layout.js";
 import { sizeOf } from "../../tensor/tensor.js";
 import { onnxWeights } from "../../weights/onnx-weights.js";
 import { openWeightStore } from "../../weights/open-weight-store.js";
-import { EMBEDDED } from "../reference-traces.js";
+import { EMBEDDED } from "../embedded.js";
 import { refuseOptions } from "./foreign-options.js";
 import { imageReader, imageSizeOf } from "./image-input.js";
 import { type DeclaredInput, inputShapes } from "./input-shapes.js";
-import type { OpenedWeights, OpenRequest, Original, OriginalFormat } from "./original.js";
+import type { OpenedWeights, OpenRequest, Original } from "./original.js";
 
 /** An ONNX model: it is run as it is. */
-export const onnxFormat: OriginalFormat = {
-  id: "ONNX model (.onnx)",
-  claims: (path, head) => /\.onnx$/i.test(path) || startsAsModel(head),
-  open: openOnnx,
-};
-
-/** The version of the format, then any other field of a model: the order in which every exporter writes them. */
-function startsAsModel([tag = 0, version = 0, next = 0]: Uint8Array): boolean {
-  const field = next >> 3;
-  return (
-    tag === 0x08 && version >= 1 && version <= 20 && field >= 2 && field <= 8 && (next & 7) === 2
-  );
-}
-
-function openOnnx({ path, name, model: builtIn, options }: OpenRequest): Original {
+export function openOnnx({ path, name, model: builtIn, options }: OpenRequest): Original {
   refuseOptions(options, ["partial", "lenient", "letterbox", "byName"], "an ONNX model");
   refuseOtherReferences(options.references);
   const model = openOnnxModel(path);

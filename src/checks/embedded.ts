@@ -1,0 +1,2 @@
+/** The reference that needs nothing installed. */
+export const EMBEDDED = "onnxruntime";
