@@ -137,6 +137,26 @@ describe.skipIf(shared === undefined)(
       60_000,
     );
 
+    it("tells apart what agrees by an allowance of ours and not by the suite's rule", async () => {
+      const judged = async (only: string) =>
+        (await resultsOf(suite, only)).map(({ id, status, beyondRule }) => [
+          id,
+          status,
+          beyondRule,
+        ]);
+      const beyond = expect.stringMatching(
+        /^layer: [\d.e+]+ times the tolerance; the library's own backends are 0\.049 apart/,
+      );
+      expect(await judged("ln-tiny-variance")).toEqual([
+        ["ln-tiny-variance:model.keras", "passed", beyond],
+        ["ln-tiny-variance:model.h5", "passed", beyond],
+      ]);
+      expect(await judged("ln-large-eps")).toEqual([
+        ["ln-large-eps:model.keras", "passed", undefined],
+        ["ln-large-eps:model.h5", "passed", undefined],
+      ]);
+    });
+
     it("counts what it cannot judge as not covered", async () => {
       for (const only of ["loss-mse-1d", "jpeg-1x1", "metric-mse"]) {
         const [result] = await resultsOf(suite, only);
