@@ -31,6 +31,9 @@ export interface Layer {
   readonly operations: readonly string[];
 }
 
+/** Part of an operation that holds what becomes of its negative inputs: of a ReLU whose slopes are weights. */
+export const NEGATIVE_SIDE: string = "negative_side";
+
 /** What comes out of a layer: the operation of its name, or one for each of several results. */
 export function resultsOf({ id, operations }: Layer): readonly string[] {
   return operations.includes(id) ? [id] : operations.filter((one) => one.startsWith(`${id}#out`));

@@ -272,9 +272,21 @@ export interface ResizeAttributes {
   readonly mode: "nearest" | "bilinear";
   readonly height: number;
   readonly width: number;
-  /** Place in the input, limited to the map: (i + ½)·in/out − ½, i·(in − 1)/(out − 1), or i·in/out. */
-  readonly coordinates: "half-pixel" | "align-corners" | "asymmetric";
-  readonly nearestRounding: "floor" | "round-prefer-floor" | "round-prefer-ceil";
+  /**
+   * Place in the input, limited to the map: (i + ½)·in/out − ½, i·(in − 1)/(out − 1), or i·in/out. ONNX has more:
+   * `half-pixel-of-many`: a half pixel, but 0 where the output has one; `half-pixel-unshifted`: (i + ½)·in/out;
+   * `half-pixel-symmetric`: a half pixel about the middle of the map.
+   */
+  readonly coordinates:
+    | "half-pixel"
+    | "align-corners"
+    | "asymmetric"
+    | "half-pixel-of-many"
+    | "half-pixel-unshifted"
+    | "half-pixel-symmetric";
+  readonly nearestRounding: "floor" | "ceil" | "round-prefer-floor" | "round-prefer-ceil";
+  /** Stands for out/in of each axis, where the output's size was cut to whole pixels. */
+  readonly scales?: readonly [height: number, width: number];
 }
 
 export interface SoftmaxAttributes {

@@ -1,4 +1,4 @@
-import type { Architecture, Operation } from "../architecture/architecture.js";
+import { type Architecture, NEGATIVE_SIDE, type Operation } from "../architecture/architecture.js";
 import type { TapComparison } from "../compare/compare-tap.js";
 import type { TapRecord } from "../record/tap-examiner.js";
 import type { PlannedTap } from "../references/tap-plan.js";
@@ -91,7 +91,8 @@ const SIGNED = new Set([
 
 /** Whether the tap looks at the negative side apart. */
 export function hasNegativeSide(operation: Operation): boolean {
-  return operation.kind === "activation" && SIGNED.has(operation.attributes.function);
+  if (operation.kind === "activation") return SIGNED.has(operation.attributes.function);
+  return operation.inputs.includes(`${operation.id}/${NEGATIVE_SIDE}`);
 }
 
 /** Why a tap could not have shown a fault of its operation, or `undefined`. */

@@ -45,6 +45,7 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
       terms: termsOf(operation.attributes, context.inputShapes) + (hasBias ? 1 : 0),
       input: context.inputs[0] ?? "",
       inputBound: context.bounds[0] ?? null,
+      kernelBound: context.bounds[1] ?? null,
       kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => convolve(operation, graph, input, [kernel]),
       bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,

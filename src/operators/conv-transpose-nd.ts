@@ -37,6 +37,7 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
       terms: termsOf(operation.attributes, inputShapes) + (hasBias ? 1 : 0),
       input: context.inputs[0] ?? "",
       inputBound: context.bounds[0] ?? null,
+      kernelBound: context.bounds[1] ?? null,
       kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => spread(operation, graph, input, inputShapes[0] ?? [], kernel),
       bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,

@@ -65,20 +65,28 @@ function axesOf(
   inputShapes: readonly (readonly number[])[],
 ): [rows: ResizedAxis, columns: ResizedAxis] {
   const [, , height, width] = onlyMap("resize", inputShapes);
+  const [high, wide] = attributes.scales ?? [attributes.height / height, attributes.width / width];
   return [
-    resizedAxis(2, height, attributes.height, attributes),
-    resizedAxis(3, width, attributes.width, attributes),
+    resizedAxis(2, { size: height, wanted: attributes.height, scale: high }, attributes),
+    resizedAxis(3, { size: width, wanted: attributes.width, scale: wide }, attributes),
   ];
+}
+
+/** Sizes of an axis before and after, and the second ÷ the first as the places are computed with it. */
+interface AxisSizes {
+  readonly size: number;
+  readonly wanted: number;
+  readonly scale: number;
 }
 
 function resizedAxis(
   axis: number,
-  size: number,
-  wanted: number,
+  sizes: AxisSizes,
   { mode, coordinates, nearestRounding }: ResizeAttributes,
 ): ResizedAxis {
+  const { size, wanted } = sizes;
   const places = Array.from({ length: wanted }, (_, i) => {
-    const place = PLACE[coordinates](i, size, wanted);
+    const place = PLACE[coordinates](i, sizes);
     return Math.min(Math.max(place, 0), size - 1);
   });
   const nearest = places.map((place) => Math.min(ROUND[nearestRounding](place), size - 1));
@@ -89,15 +97,20 @@ function resizedAxis(
 }
 
 const PLACE: Readonly<
-  Record<ResizeAttributes["coordinates"], (i: number, size: number, wanted: number) => number>
+  Record<ResizeAttributes["coordinates"], (i: number, sizes: AxisSizes) => number>
 > = {
-  "half-pixel": (i, size, wanted) => ((i + 0.5) * size) / wanted - 0.5,
-  "align-corners": (i, size, wanted) => (wanted === 1 ? 0 : (i * (size - 1)) / (wanted - 1)),
-  asymmetric: (i, size, wanted) => (i * size) / wanted,
+  "half-pixel": (i, { scale }) => (i + 0.5) / scale - 0.5,
+  "align-corners": (i, { size, wanted }) => (wanted === 1 ? 0 : (i * (size - 1)) / (wanted - 1)),
+  asymmetric: (i, { scale }) => i / scale,
+  "half-pixel-of-many": (i, { wanted, scale }) => (wanted === 1 ? 0 : (i + 0.5) / scale - 0.5),
+  "half-pixel-unshifted": (i, { scale }) => (i + 0.5) / scale,
+  "half-pixel-symmetric": (i, { size, wanted, scale }) =>
+    (size / 2) * (1 - wanted / (scale * size)) + (i + 0.5) / scale - 0.5,
 };
 
 const ROUND: Readonly<Record<ResizeAttributes["nearestRounding"], (place: number) => number>> = {
   floor: Math.floor,
+  ceil: Math.ceil,
   "round-prefer-floor": (place) => Math.ceil(place - 0.5),
   "round-prefer-ceil": (place) => Math.floor(place + 0.5),
 };

@@ -61,6 +61,8 @@ export interface LinearBound {
   readonly inputBound: string | null;
   /** The factors; default the weight `kernel`. */
   readonly kernel?: string;
+  /** Bound of the factors, where they are computed; in full, whatever the mode. */
+  readonly kernelBound?: string | null;
   /** Adds the nodes of the operation, without bias, on another input and kernel. */
   readonly apply: (input: string, kernel: string) => string;
   /** The bias, broadcastable to the output; `null` without. */
@@ -79,10 +81,12 @@ export function linearBound({
   input,
   inputBound,
   kernel = context.weight("kernel"),
+  kernelBound = null,
   apply,
   bias,
 }: LinearBound): string {
   const { graph, mode, output } = context;
+  const ofKernel = kernelBound && apply(graph.node("Abs", [input]), kernelBound);
   const squared = (value: string) => graph.node("Mul", [value, value]);
   const underflow = graph.float(terms * SMALLEST_NORMAL);
   if (mode === "hard") {
@@ -92,7 +96,7 @@ export function linearBound({
     // 1 % for the terms of higher order and for the rounding of this bound itself.
     const rounding = scaled(graph, sizes, 2.02 * terms * UNIT_ROUNDOFF);
     const passed = inputBound === null ? null : scaled(graph, apply(inputBound, absolute), 1.01);
-    return sum(graph, rounding, passed, underflow);
+    return sum(graph, rounding, passed, ofKernel, underflow);
   }
   const squares = squared(kernel);
   const limits = [graph.float(-LARGEST_ROOT), graph.float(LARGEST_ROOT)];
@@ -105,8 +109,8 @@ export function linearBound({
     graph.node("Add", [size, graph.node("Abs", [output])]),
     Math.sqrt(terms) * UNIT_ROUNDOFF,
   );
-  if (inputBound === null) return sum(graph, rounding, underflow);
+  if (inputBound === null) return sum(graph, rounding, ofKernel, underflow);
   const units = squared(limited(scaled(graph, inputBound, BOUND_UNIT)));
   const passed = scaled(graph, graph.node("Sqrt", [apply(units, squares)]), 1 / BOUND_UNIT);
-  return sum(graph, rounding, passed, underflow);
+  return sum(graph, rounding, passed, ofKernel, underflow);
 }

@@ -1,3 +1,4 @@
+import { NEGATIVE_SIDE } from "../../../architecture/architecture.js";
 import type { Dialect } from "../config-types.js";
 import { isObject, type Json, own } from "../config-types.js";
 import type { Ops } from "../ops.js";
@@ -180,7 +181,7 @@ function prelu(call: Call): Value {
   const shape = x.shape.slice(1).map((size, k) => (shared.includes(k + 1) ? 1 : size));
   const alpha = ops.weight(layer.weight("alpha", shape));
   const negative = ops.activation("relu", ops.unary("negate", x));
-  return ops.subtract(ops.activation("relu", x), ops.multiply(alpha, negative));
+  return ops.subtract(ops.activation("relu", x), ops.multiply(alpha, negative, NEGATIVE_SIDE));
 }
 
 /** Keras 2 calls a leaky ReLU's slope `alpha`, Keras 3 `negative_slope`. */

@@ -1,8 +1,10 @@
 import type { NodeOperation, NodeReader, NodeView, Operand } from "./node-view.js";
+import { type Step, Steps } from "./steps.js";
 
 /** Operators that only move values, whatever their type. */
 export const MOVES: Readonly<Record<string, NodeReader>> = {
   Concat: concat,
+  DepthToSpace: depthToSpace,
   Dropout: (view) => (view.which === 0 ? of(view, "identity", {}) : null),
   Expand: (view) => of(view, "expand", { shape: view.output.shape }),
   Flatten: reshaped,
@@ -11,8 +13,10 @@ export const MOVES: Readonly<Record<string, NodeReader>> = {
   Pad: pad,
   Reshape: reshaped,
   Slice: slice,
+  SpaceToDepth: spaceToDepth,
   Split: split,
   Squeeze: reshaped,
+  Tile: tile,
   Transpose: transpose,
   Unsqueeze: reshaped,
 };
@@ -83,6 +87,58 @@ function gather(view: NodeView): readonly NodeOperation[] | null {
   if (axis !== 0 || view.value(1) === undefined) return null;
   const inputs = [operand.name, view.name(1)];
   return [...operand.parts, { kind: "gather", inputs, attributes: {}, shape }];
+}
+
+/** Blocks of channels spread over the map: the offset in front of the channel (DCR) or behind it (CRD). */
+function depthToSpace(view: NodeView): readonly NodeOperation[] | null {
+  const size = view.int("blocksize", 1);
+  const behind = view.text("mode", "DCR") === "CRD";
+  return inBlocks(view, (steps, x, [batch, channels, height, width]) => {
+    const depth = channels / size ** 2;
+    const split = behind
+      ? [batch, depth, size, size, height, width]
+      : [batch, size, size, depth, height, width];
+    const blocks = steps.view("blocks", x, split);
+    return steps.transpose("spread", blocks, behind ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2]);
+  });
+}
+
+/** Blocks of the map as channels, the offset in front of the channel. */
+function spaceToDepth(view: NodeView): readonly NodeOperation[] | null {
+  const size = view.int("blocksize", 1);
+  return inBlocks(view, (steps, x, [batch, channels, height, width]) => {
+    const split = [batch, channels, height / size, size, width / size, size];
+    return steps.transpose("gathered", steps.view("blocks", x, split), [0, 3, 5, 1, 2, 4]);
+  });
+}
+
+/** A map taken apart, its axes reordered, and put together under the shape of the output. */
+function inBlocks(
+  view: NodeView,
+  reorder: (steps: Steps, x: Step, sizes: readonly [number, number, number, number]) => Step,
+): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  if (operand?.shape.length !== 4) return null;
+  const steps = new Steps();
+  const sizes = operand.shape as unknown as readonly [number, number, number, number];
+  const reordered = reorder(steps, steps.use(operand), sizes);
+  return steps.end(steps.view("joined", reordered, view.output.shape));
+}
+
+/** Longest axis that repetition may make: its positions are written out. */
+const MAX_TILED = 65_536;
+
+/** Each axis repeated as a whole. */
+function tile(view: NodeView): readonly NodeOperation[] | null {
+  const operand = view.operand(0);
+  const { shape } = view.output;
+  if (operand === undefined || shape.some((size) => size > MAX_TILED)) return null;
+  const taken = operand.shape.flatMap((size, axis) => {
+    const wanted = shape[axis] ?? size;
+    const indices = Array.from({ length: wanted }, (_, k) => k % size);
+    return wanted === size ? [] : [{ axis, indices }];
+  });
+  return [...operand.parts, ...takes(operand, taken, shape)];
 }
 
 /** A border of one value. */

@@ -4,6 +4,8 @@ import { NORMALIZATION } from "./normalization.js";
 import { POINTWISE } from "./pointwise.js";
 import { POOLING } from "./pooling.js";
 import { PRODUCTS } from "./products.js";
+import { RECURRENT } from "./recurrent.js";
+import { REDUCTIONS } from "./reductions.js";
 import { RESIZING } from "./resizing.js";
 
 /** Operators whose arithmetic is known, of the standard domain. */
@@ -12,6 +14,8 @@ const READERS: Readonly<Record<string, NodeReader>> = {
   ...POINTWISE,
   ...POOLING,
   ...PRODUCTS,
+  ...RECURRENT,
+  ...REDUCTIONS,
   ...RESIZING,
 };
 
@@ -68,6 +72,7 @@ const EXACT: ReadonlySet<string> = new Set([
   "GlobalMaxPool",
   "Greater",
   "GreaterOrEqual",
+  "Hardmax",
   "Identity",
   "IsInf",
   "IsNaN",

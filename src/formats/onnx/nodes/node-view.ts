@@ -143,6 +143,11 @@ export class NodeView {
       : found.map(Number);
   }
 
+  floats(name: string): readonly number[] | undefined {
+    const found = this.#attribute(name)?.floats;
+    return found === undefined || found === null || found.length === 0 ? undefined : found;
+  }
+
   float(name: string, otherwise: number): number {
     return this.#attribute(name)?.f ?? otherwise;
   }
@@ -152,6 +157,15 @@ export class NodeView {
     return found === undefined || found === null || found.length === 0
       ? otherwise
       : Buffer.from(found).toString();
+  }
+
+  texts(name: string): readonly string[] {
+    return (this.#attribute(name)?.strings ?? []).map((text) => Buffer.from(text).toString());
+  }
+
+  /** Whether the file says something of an attribute. */
+  tells(name: string): boolean {
+    return this.#attribute(name) !== undefined;
   }
 
   /** An axis of a value of that rank, counted from its front. */

@@ -1,9 +1,11 @@
+import { NEGATIVE_SIDE } from "../../../architecture/architecture.js";
 import type {
   ActivationFunction,
   BinaryFunction,
   ElementwiseFunction,
 } from "../../../architecture/attributes.js";
 import type { NodeOperation, NodeReader, NodeView } from "./node-view.js";
+import { type Step, Steps } from "./steps.js";
 
 /** Operators that compute each element from the elements at its place. */
 export const POINTWISE: Readonly<Record<string, NodeReader>> = {
@@ -12,7 +14,14 @@ export const POINTWISE: Readonly<Record<string, NodeReader>> = {
   ...pairs(),
   Clip: clip,
   HardSwish: hardSwish,
+  Max: (view) => folded(view, "maximum"),
+  Mean: (view) => merged(view, "average"),
+  Min: (view) => folded(view, "minimum"),
   Pow: power,
+  PRelu: parametricRelu,
+  Shrink: shrink,
+  Sum: (view) => merged(view, "add"),
+  Swish: swish,
   Where: choice,
 };
 
@@ -26,19 +35,25 @@ export function constant(
   return [{ kind: "fill", inputs: [], attributes, shape }];
 }
 
-/** An activation of the first input. */
-function activation(
+type Parameters = Readonly<Record<string, number>>;
+
+/** What a node makes of its first input. */
+function ofFirst(
   view: NodeView,
-  name: ActivationFunction,
-  parameters: Readonly<Record<string, number>> = {},
+  compute: (steps: Steps, x: Step) => Step,
 ): readonly NodeOperation[] | null {
   const operand = view.operand(0);
   if (operand === undefined) return null;
-  const attributes = { function: name, parameters };
-  return [
-    ...operand.parts,
-    { kind: "activation", inputs: [operand.name], attributes, shape: view.output.shape },
-  ];
+  const steps = new Steps();
+  return steps.end(compute(steps, steps.use(operand)));
+}
+
+function activation(view: NodeView, name: ActivationFunction, parameters: Parameters = {}) {
+  return ofFirst(view, (steps, x) => steps.activation("active", name, x, parameters));
+}
+
+function elementwise(view: NodeView, name: ElementwiseFunction, parameters: Parameters = {}) {
+  return ofFirst(view, (steps, x) => steps.elementwise("each", name, x, parameters));
 }
 
 /** 2/√π and √(2/π): of the two ways to write Gelu. */
@@ -69,21 +84,23 @@ function activations(): Record<string, NodeReader> {
       view.text("approximate", "none") === "tanh"
         ? activation(view, "gelu-tanh", { linear: GELU_LINEAR, cubic: 0.044715 * GELU_LINEAR })
         : activation(view, "gelu-erf"),
+    Celu: (view) => elementwise(view, "celu", { alpha: view.float("alpha", 1) }),
+    ThresholdedRelu: (view) =>
+      elementwise(view, "threshold-relu", { slope: 0, threshold: view.float("alpha", 1) }),
   };
 }
 
-function elementwise(
-  view: NodeView,
-  name: ElementwiseFunction,
-  parameters: Readonly<Record<string, number>> = {},
-): readonly NodeOperation[] | null {
-  const operand = view.operand(0);
-  if (operand === undefined) return null;
-  const attributes = { function: name, parameters };
-  return [
-    ...operand.parts,
-    { kind: "elementwise", inputs: [operand.name], attributes, shape: view.output.shape },
-  ];
+/** Readers of operators that differ by the name of a function alone. */
+function named<F extends string>(
+  names: Readonly<Record<string, F>>,
+  read: (view: NodeView, name: F) => readonly NodeOperation[] | null,
+): Record<string, NodeReader> {
+  return Object.fromEntries(
+    Object.entries(names).map(([operator, name]) => [
+      operator,
+      (view: NodeView) => read(view, name),
+    ]),
+  );
 }
 
 function functions(): Record<string, NodeReader> {
@@ -103,12 +120,7 @@ function functions(): Record<string, NodeReader> {
     Sin: "sin",
     Sqrt: "sqrt",
   };
-  return Object.fromEntries(
-    Object.entries(names).map(([operator, name]) => [
-      operator,
-      (view: NodeView) => elementwise(view, name),
-    ]),
-  );
+  return named(names, elementwise);
 }
 
 function pairs(): Record<string, NodeReader> {
@@ -121,33 +133,40 @@ function pairs(): Record<string, NodeReader> {
     GreaterOrEqual: "greater-equal",
     Less: "less",
     LessOrEqual: "less-equal",
-    Max: "maximum",
-    Min: "minimum",
     Mul: "multiply",
     Or: "or",
     Sub: "subtract",
     Xor: "xor",
   };
-  return Object.fromEntries(
-    Object.entries(names).map(([operator, name]) => [
-      operator,
-      (view: NodeView) => binary(view, name),
-    ]),
+  return named(names, folded);
+}
+
+/** Two inputs, or more one after the other. */
+function folded(view: NodeView, name: BinaryFunction): readonly NodeOperation[] | null {
+  const operands = view.operands(view.arity);
+  if (operands === undefined) return null;
+  const steps = new Steps();
+  const [first, ...others] = operands.map((operand) => steps.use(operand));
+  if (first === undefined) return null;
+  return steps.end(
+    others.reduce((sum, one, k) => steps.binary(`with_${k + 1}`, name, sum, one), first),
   );
 }
 
-function binary(view: NodeView, name: BinaryFunction): readonly NodeOperation[] | null {
-  const operands = view.arity === 2 ? view.operands(2) : undefined;
+/** The sum or the mean of any number of inputs, broadcast as numpy does. */
+function merged(view: NodeView, mode: "add" | "average"): readonly NodeOperation[] | null {
+  const operands = view.operands(view.arity);
   if (operands === undefined) return null;
-  return [
-    ...operands.flatMap(({ parts }) => parts),
-    {
-      kind: "binary",
-      inputs: operands.map((operand) => operand.name),
-      attributes: { function: name },
-      shape: view.output.shape,
-    },
-  ];
+  const { shape } = view.output;
+  const steps = new Steps();
+  const inputs = operands.map((operand, k) => {
+    const x = steps.use(operand);
+    const missing = shape.length - x.shape.length;
+    return missing === 0
+      ? x
+      : steps.view(`wide_${k}`, x, [...shape.slice(0, missing).fill(1), ...x.shape]);
+  });
+  return steps.end(steps.emit("merged", "merge", inputs, { mode }, shape));
 }
 
 /** Limits from both sides; without an upper one at 0 it is a Relu. Other one-sided limits are left to the runtime. */
@@ -170,20 +189,37 @@ function limits(view: NodeView): readonly [number, number] {
 
 /** x·max(0, min(1, x/6 + ½)). */
 function hardSwish(view: NodeView): readonly NodeOperation[] | null {
-  const operand = view.operand(0);
-  if (operand === undefined) return null;
-  const { shape } = view.output;
-  const gate = { function: "hard-sigmoid", parameters: { slope: 1 / 6, offset: 0.5 } } as const;
-  return [
-    ...operand.parts,
-    { kind: "activation", part: "gate", inputs: [operand.name], attributes: gate, shape },
-    {
-      kind: "binary",
-      inputs: [operand.name, "./gate"],
-      attributes: { function: "multiply" },
-      shape,
-    },
-  ];
+  return ofFirst(view, (steps, x) => {
+    const gate = steps.activation("gate", "hard-sigmoid", x, { slope: 1 / 6, offset: 0.5 });
+    return steps.binary("gated", "multiply", x, gate);
+  });
+}
+
+/** x·sigmoid(alpha·x). */
+function swish(view: NodeView): readonly NodeOperation[] | null {
+  const alpha = view.float("alpha", 1);
+  return ofFirst(view, (steps, x) => {
+    const steep = alpha === 1 ? x : steps.affine("steep", x, alpha, 0);
+    return steps.binary("gated", "multiply", x, steps.activation("gate", "logistic", steep));
+  });
+}
+
+/** max(x, 0) + slope·min(x, 0): so written an error of x may carry it over 0 and is bounded all the same. */
+function parametricRelu(view: NodeView): readonly NodeOperation[] | null {
+  const operands = view.operands(2);
+  if (operands === undefined) return null;
+  const steps = new Steps();
+  const [x, slope] = operands.map((operand) => steps.use(operand)) as [Step, Step];
+  const below = steps.binary("below", "minimum", x, steps.scalar("zero", 0));
+  const left = steps.binary(NEGATIVE_SIDE, "multiply", slope, below);
+  return steps.end(steps.binary("whole", "add", steps.activation("right", "relu", x), left));
+}
+
+/** 0 within ±lambd, moved by the bias towards it outside: hard without a bias, soft where both are the same. */
+function shrink(view: NodeView): readonly NodeOperation[] | null {
+  const [threshold, bias] = [view.float("lambd", 0.5), view.float("bias", 0)];
+  if (bias === 0) return elementwise(view, "hard-shrink", { threshold });
+  return bias === threshold ? elementwise(view, "soft-shrink", { threshold }) : null;
 }
 
 /** The exponents that people write: a square and a root round once, a power in general does not. */
@@ -191,19 +227,13 @@ function power(view: NodeView): readonly NodeOperation[] | null {
   const exponent = view.numbers(1);
   if (exponent?.length === 1 && exponent[0] === 2) return activation(view, "square");
   if (exponent?.length === 1 && exponent[0] === 0.5) return elementwise(view, "sqrt");
-  return binary(view, "power");
+  return folded(view, "power");
 }
 
 function choice(view: NodeView): readonly NodeOperation[] | null {
   const operands = view.operands(3);
   if (operands === undefined) return null;
-  return [
-    ...operands.flatMap(({ parts }) => parts),
-    {
-      kind: "where",
-      inputs: operands.map(({ name }) => name),
-      attributes: {},
-      shape: view.output.shape,
-    },
-  ];
+  const steps = new Steps();
+  const inputs = operands.map((operand) => steps.use(operand));
+  return steps.end(steps.emit("chosen", "where", inputs, {}, view.output.shape));
 }

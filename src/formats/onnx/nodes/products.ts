@@ -1,10 +1,12 @@
-import type { NodeOperation, NodeReader, NodeView } from "./node-view.js";
+import type { NodeOperation, NodeReader, NodeView, Operand } from "./node-view.js";
+import { type Step, Steps } from "./steps.js";
 import { type Windows, windowsOf } from "./windows.js";
 
-/** Operators that sum products with a kernel. */
+/** Operators that sum products. */
 export const PRODUCTS: Readonly<Record<string, NodeReader>> = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,
+  Einsum: einsum,
   Gemm: gemm,
   MatMul: matMul,
 };
@@ -23,25 +25,78 @@ function storedWeights(
   return weights;
 }
 
-function convolution(view: NodeView): readonly NodeOperation[] | null {
-  const kernel = view.weight(1);
-  const operand = view.operand(0);
-  const weights = storedWeights(view, [
+/** Kernel and optional bias, stored. */
+function kernelAndBias(view: NodeView): Record<string, string> | null {
+  return storedWeights(view, [
     ["kernel", 1],
     ["bias", 2],
   ]);
-  const windows = windowsOf(view, operand?.shape ?? [], kernel?.slice(2) ?? []);
-  if (kernel?.length !== 4 || operand === undefined || weights === null || windows === null) {
-    return null;
+}
+
+/** Over a map with a stored kernel it is a layer; over other ranks, or with a computed kernel, the same sum. */
+function convolution(view: NodeView): readonly NodeOperation[] | null {
+  const [operand, kernel] = [view.operand(0), view.operand(1)];
+  if (operand === undefined || kernel === undefined) return null;
+  const windows = windowsOf(view, operand.shape, kernel.shape.slice(2));
+  if (windows === null) return null;
+  const weights = kernelAndBias(view);
+  if (operand.shape.length !== 4 || weights === null) {
+    return convolutionOfAnyRank(view, operand, kernel, windows);
   }
   const attributes = {
     ...convAttributes(windows),
-    filters: kernel[0] ?? 1,
+    filters: kernel.shape[0] ?? 1,
     groups: view.int("group", 1),
     sampling: "grid",
   } as const;
   const { shape } = view.output;
   return [...operand.parts, { kind: "conv", inputs: [operand.name], attributes, weights, shape }];
+}
+
+function convolutionOfAnyRank(
+  view: NodeView,
+  operand: Operand,
+  kernel: Operand,
+  { kernel: size, strides, dilations, before, after }: Windows,
+): readonly NodeOperation[] | null {
+  const steps = new Steps();
+  const x = steps.use(operand);
+  const attributes = {
+    filters: kernel.shape[0] ?? 1,
+    kernel: size,
+    strides,
+    padsBefore: before,
+    padsAfter: after,
+    dilations,
+    groups: view.int("group", 1),
+    channelAxis: 1,
+    kernelOrder: "in-out",
+  } as const;
+  const { shape } = view.output;
+  const product = steps.emit(
+    "product",
+    "conv-nd",
+    [x, kernelLast(steps, steps.use(kernel))],
+    attributes,
+    shape,
+  );
+  return endWithBias(view, steps, product);
+}
+
+/** A kernel [out, in, *size] as [*size, in, out]; the first two are exchanged likewise in a transposed convolution's. */
+function kernelLast(steps: Steps, kernel: Step): Step {
+  const space = kernel.shape.map((_, axis) => axis).slice(2);
+  return steps.transpose("kernel", kernel, [...space, 1, 0]);
+}
+
+/** Adds a bias that is a number a channel, if there is one. */
+function endWithBias(view: NodeView, steps: Steps, product: Step): readonly NodeOperation[] | null {
+  if (!view.has(2)) return steps.end(product);
+  const bias = view.operand(2);
+  if (bias === undefined) return null;
+  const ones = product.shape.slice(2).map(() => 1);
+  const column = steps.view("bias", steps.use(bias), [...bias.shape, ...ones]);
+  return steps.end(steps.binary("biased", "add", product, column));
 }
 
 function convAttributes({ kernel, strides, dilations, before, after }: Windows) {
@@ -59,26 +114,25 @@ function convAttributes({ kernel, strides, dilations, before, after }: Windows) 
 }
 
 function transposedConvolution(view: NodeView): readonly NodeOperation[] | null {
-  const kernel = view.weight(1);
-  const operand = view.operand(0);
-  const weights = storedWeights(view, [
-    ["kernel", 1],
-    ["bias", 2],
-  ]);
+  const [operand, kernel] = [view.operand(0), view.operand(1)];
+  if (operand === undefined || kernel === undefined) return null;
+  const weights = kernelAndBias(view);
   const told =
     view.text("auto_pad", "NOTSET") === "NOTSET" && view.ints("output_shape") === undefined;
-  if (kernel?.length !== 4 || operand === undefined || weights === null || !told) return null;
+  if (operand.shape.length !== 4 || weights === null || !told) {
+    return transposedOfAnyRank(view, operand, kernel);
+  }
   const groups = view.int("group", 1);
   const pads = view.ints("pads") ?? [0, 0, 0, 0];
   const attributes = {
     ...convAttributes({
-      kernel: kernel.slice(2),
+      kernel: kernel.shape.slice(2),
       strides: view.ints("strides") ?? [1, 1],
       dilations: view.ints("dilations") ?? [1, 1],
       before: pads.slice(0, 2),
       after: pads.slice(2),
     }),
-    filters: (kernel[1] ?? 1) * groups,
+    filters: (kernel.shape[1] ?? 1) * groups,
     groups,
     sampling: "grid",
     outputPadding: (view.ints("output_padding") ?? [0, 0]) as readonly [number, number],
@@ -90,71 +144,193 @@ function transposedConvolution(view: NodeView): readonly NodeOperation[] | null 
   ];
 }
 
-/** A·B + C. With B stored as [out, in] it is a dense layer. */
-function gemm(view: NodeView): readonly NodeOperation[] | null {
-  const [operand, kernel] = [view.operand(0), view.weight(1)];
-  const plain = view.float("alpha", 1) === 1 && view.float("beta", 1) === 1;
-  if (!plain || view.int("transA", 0) !== 0 || kernel?.length !== 2) return null;
-  if (operand?.shape.length !== 2) return null;
-  const { shape } = view.output;
-  const units = shape[1] ?? 1;
-  const weights = storedWeights(view, [
-    ["kernel", 1],
-    ["bias", 2],
-  ]);
-  if (view.int("transB", 0) === 1) {
-    const vector = !view.has(2) || `${view.weight(2)}` === `${[units]}`;
-    if (weights === null || !vector) return null;
-    const attributes = { units };
-    return [
-      ...operand.parts,
-      { kind: "dense", inputs: [operand.name], attributes, weights, shape },
-    ];
-  }
-  const product: NodeOperation<"contract"> = {
-    kind: "contract",
-    inputs: [operand.name],
-    attributes: { equation: "ab,bc->ac", kernel },
-    weights: { kernel: view.name(1) },
-    shape,
+/** What the full result is cut to follows from the shape that came out. Groups are left to the runtime. */
+function transposedOfAnyRank(
+  view: NodeView,
+  operand: Operand,
+  kernel: Operand,
+): readonly NodeOperation[] | null {
+  if (view.int("group", 1) !== 1) return null;
+  const size = kernel.shape.slice(2);
+  const outputSize = view.output.shape.slice(2);
+  const ones = size.map(() => 1);
+  const strides = view.ints("strides") ?? ones;
+  const dilations = view.ints("dilations") ?? ones;
+  const extra = view.ints("output_padding") ?? [];
+  const auto = view.text("auto_pad", "NOTSET");
+  const told = auto === "NOTSET" && view.ints("output_shape") === undefined;
+  const cropBefore = size.map((length, axis) => {
+    if (told) return view.ints("pads")?.[axis] ?? 0;
+    const full =
+      ((operand.shape[axis + 2] ?? 1) - 1) * (strides[axis] ?? 1) +
+      (length - 1) * (dilations[axis] ?? 1) +
+      1 +
+      (extra[axis] ?? 0);
+    const cut = Math.max(0, full - (outputSize[axis] ?? 1));
+    return auto === "SAME_LOWER" ? Math.ceil(cut / 2) : Math.floor(cut / 2);
+  });
+  const steps = new Steps();
+  const attributes = {
+    filters: kernel.shape[1] ?? 1,
+    kernel: size,
+    strides,
+    cropBefore,
+    outputSize,
+    dilations,
+    channelAxis: 1,
   };
-  if (!view.has(2)) return [...operand.parts, product];
+  const x = steps.use(operand);
+  const factors = kernelLast(steps, steps.use(kernel));
+  const product = steps.emit(
+    "product",
+    "conv-transpose-nd",
+    [x, factors],
+    attributes,
+    view.output.shape,
+  );
+  return endWithBias(view, steps, product);
+}
+
+/** alpha·A·B + beta·C. With B stored as [out, in], and nothing else to it, it is a dense layer. */
+function gemm(view: NodeView): readonly NodeOperation[] | null {
+  const [operand, other] = [view.operand(0), view.operand(1)];
+  if (operand === undefined || other === undefined) return null;
+  const [alpha, beta] = [view.float("alpha", 1), view.float("beta", 1)];
+  const [fromColumns, toRows] = [view.int("transA", 0) !== 0, view.int("transB", 0) !== 0];
+  const plain = alpha === 1 && beta === 1 && !fromColumns;
+  if (plain && toRows) {
+    const dense = denseLayer(view, operand);
+    if (dense !== null) return dense;
+  }
+  const equation = `${fromColumns ? "ba" : "ab"},${toRows ? "cb" : "bc"}->ac`;
+  const steps = new Steps();
+  const product = productOf(view, steps, equation, operand, other);
+  const gained = alpha === 1 ? product : steps.affine("gained", product, alpha, 0);
+  if (!view.has(2) || beta === 0) return steps.end(gained);
   const bias = view.operand(2);
   if (bias === undefined) return null;
-  return [
-    ...operand.parts,
-    ...bias.parts,
-    { ...product, part: "product" },
-    { kind: "binary", inputs: ["./product", bias.name], attributes: { function: "add" }, shape },
-  ];
+  const offset = steps.use(bias);
+  const added = beta === 1 ? offset : steps.affine("offset", offset, beta, 0);
+  return steps.end(steps.binary("biased", "add", gained, added));
 }
 
-/** Matrices stacked along the axes in front, which must be the same on both sides or on one alone. */
-function matMul(view: NodeView): readonly NodeOperation[] | null {
-  const a = view.operand(0);
-  const kernel = view.weight(1);
+/** A·Bᵀ + c with both stored. */
+function denseLayer(view: NodeView, operand: Operand): readonly NodeOperation[] | null {
   const { shape } = view.output;
-  if (a === undefined || a.shape.length < 2) return null;
-  const rank = a.shape.length;
-  const left = letters(0, rank);
-  const inner = left.at(-1) ?? "";
-  const rows = left.slice(0, -1);
-  if (kernel?.length === 2) {
-    const attributes = { equation: `${left},${inner}z->${rows}z`, kernel };
-    const weights = { kernel: view.name(1) };
-    return [...a.parts, { kind: "contract", inputs: [a.name], attributes, weights, shape }];
-  }
-  const b = view.operand(1);
-  const stacks = (of: readonly number[]) => `${of.slice(0, -2)}`;
-  if (b?.shape.length !== rank || stacks(a.shape) !== stacks(b.shape)) return null;
-  const equation = `${left},${left.slice(0, -2)}${inner}z->${rows}z`;
-  return [
-    ...a.parts,
-    ...b.parts,
-    { kind: "contract", inputs: [a.name, b.name], attributes: { equation, kernel: null }, shape },
-  ];
+  const units = shape[1] ?? 1;
+  const weights = kernelAndBias(view);
+  const vector = !view.has(2) || `${view.weight(2)}` === `${[units]}`;
+  if (weights === null || !vector) return null;
+  const attributes = { units };
+  return [...operand.parts, { kind: "dense", inputs: [operand.name], attributes, weights, shape }];
 }
 
-function letters(from: number, count: number): string {
-  return "abcdefgh".slice(from, from + count);
+/** A product of two factors; a second one that is stored is the layer's kernel. */
+function productOf(view: NodeView, steps: Steps, equation: string, a: Operand, b: Operand): Step {
+  const kernel = view.weight(1);
+  if (kernel === undefined) {
+    return steps.contract("product", equation, [steps.use(a), steps.use(b)]);
+  }
+  const inputs = [steps.use(a)];
+  const [left = "", result = ""] = equation.split("->");
+  const letters = left.replace(",", "");
+  const sizes = [...a.shape, ...kernel];
+  const shape = [...result].map((letter) => sizes[letters.indexOf(letter)] ?? 1);
+  const weights = { kernel: view.name(1) };
+  return steps.emit("product", "contract", inputs, { equation, kernel }, shape, weights);
+}
+
+/** Matrices stacked along the axes in front, broadcast as numpy does; vectors count as matrices of one row or column. */
+function matMul(view: NodeView): readonly NodeOperation[] | null {
+  const [a, b] = [view.operand(0), view.operand(1)];
+  if (a === undefined || b === undefined) return null;
+  const [rankA, rankB] = [a.shape.length, b.shape.length];
+  const stack = Math.max(rankA, rankB, 2) - 2;
+  if (rankA < 1 || rankB < 1 || stack > STACK.length) return null;
+  const steps = new Steps();
+  const left = stackedFactor(a.shape, b.shape, stack, rankA === 1 ? "y" : "xy");
+  const right = stackedFactor(b.shape, a.shape, stack, rankB === 1 ? "y" : "yz");
+  const rows = `${rankA === 1 ? "" : "x"}${rankB === 1 ? "" : "z"}`;
+  const stacks = [...STACK.slice(0, stack)].filter(
+    (letter) => left.letters.includes(letter) || right.letters.includes(letter),
+  );
+  const equation = `${left.letters},${right.letters}->${stacks.join("")}${rows}`;
+  if (isWhole(left, a) && isWhole(right, b)) {
+    return endShaped(view, steps, productOf(view, steps, equation, a, b));
+  }
+  const factor = (part: string, operand: Operand, { shape }: StackedFactor) =>
+    steps.view(part, steps.use(operand), shape);
+  const factors = [factor("left", a, left), factor("right", b, right)];
+  return endShaped(view, steps, steps.contract("product", equation, factors));
+}
+
+/** Letters of the axes in front of matrices. */
+const STACK = "abcdefgh";
+
+interface StackedFactor {
+  readonly letters: string;
+  /** Without the axes along which it is repeated. */
+  readonly shape: readonly number[];
+}
+
+/** @param own - letters of the matrix' own axes */
+function stackedFactor(
+  shape: readonly number[],
+  other: readonly number[],
+  stack: number,
+  own: string,
+): StackedFactor {
+  const stacks = shape.slice(0, shape.length - own.length);
+  const skipped = stack - stacks.length;
+  const kept = stacks
+    .map((size, axis) => ({ size, letter: STACK[axis + skipped] ?? "", place: axis + skipped }))
+    .filter(({ size, place }) => {
+      const otherAxis = place - stack + Math.max(other.length, 2) - 2;
+      return size !== 1 || !((other[otherAxis] ?? 1) > 1 && otherAxis >= 0 && other.length > 2);
+    });
+  return {
+    letters: kept.map(({ letter }) => letter).join("") + own,
+    shape: [...kept.map(({ size }) => size), ...shape.slice(shape.length - own.length)],
+  };
+}
+
+function isWhole({ shape }: StackedFactor, operand: Operand): boolean {
+  return `${shape}` === `${operand.shape}`;
+}
+
+/** The step under the shape that came out. */
+function endShaped(view: NodeView, steps: Steps, step: Step): readonly NodeOperation[] {
+  const { shape } = view.output;
+  return steps.end(`${step.shape}` === `${shape}` ? step : steps.view("shaped", step, shape));
+}
+
+/** A sum of products over the letters that the result lacks; diagonals and dots for any axes are left to the runtime. */
+function einsum(view: NodeView): readonly NodeOperation[] | null {
+  const operands = view.operands(view.arity);
+  const equation = explicitEquation(view.text("equation", ""));
+  if (operands === undefined || equation === null) return null;
+  const factors = equation.split("->")[0]?.split(",") ?? [];
+  const fits = operands.every(({ shape }, k) => shape.length === factors[k]?.length);
+  if (!fits || factors.length !== operands.length) return null;
+  const steps = new Steps();
+  const second = operands[1];
+  if (operands.length === 2 && second !== undefined && view.weight(1) !== undefined) {
+    return steps.end(productOf(view, steps, equation, operands[0] as Operand, second));
+  }
+  const inputs = operands.map((operand) => steps.use(operand));
+  return steps.end(steps.contract("product", equation, inputs));
+}
+
+/** With the result's letters: those that stand once, in alphabetical order, where the equation does not say. */
+function explicitEquation(told: string): string | null {
+  const equation = told.replaceAll(" ", "");
+  const [left = "", right] = equation.split("->");
+  const letters = [...left.replaceAll(",", "")];
+  const once = letters.filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter));
+  const result = right ?? once.sort().join("");
+  const factors = left.split(",");
+  const plain = [...factors, result].every(
+    (factor) => /^[a-zA-Z]*$/.test(factor) && new Set(factor).size === factor.length,
+  );
+  return plain ? `${factors.join(",")}->${result}` : null;
 }
