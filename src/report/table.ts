@@ -28,20 +28,23 @@ const NO_BORDERS = {
   middle: "  ",
 };
 
+/** Narrowest that the first column is made so that the others fit. */
+const NARROW = 6;
+
 /**
  * Rows in columns, two spaces apart, at most {@link PAGE_WIDTH} letters wide: when they need more,
- * the first column is wrapped, never cut (its ids are there to be copied).
+ * ids in the first column and lists in the others are wrapped, the widest first, and nothing is cut (they are there to be copied).
  */
 export function tableText(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
 ): string {
-  const widths = columns.map(({ title }, k) =>
-    Math.max(title.length, ...rows.map((row) => visibleLength(row[k] ?? ""))),
+  const colWidths = fitted(
+    columns.map(({ title }, k) => ({
+      width: Math.max(title.length, ...rows.map((row) => visibleLength(row[k] ?? ""))),
+      least: k === 0 ? NARROW : Math.max(title.length, ...rows.map((row) => longestWord(row[k]))),
+    })),
   );
-  const surplus = widths.reduce((sum, width) => sum + width + 2, -2) - PAGE_WIDTH;
-  const first = widths[0] ?? 0;
-  const colWidths = widths.with(0, surplus > 0 ? Math.max(first - surplus, 6) : first);
   const table = new Table({
     head: columns.map(({ title }) => title),
     colAligns: columns.map(({ align }) => align),
@@ -50,15 +53,52 @@ export function tableText(
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true },
   });
   // Wrapped here: the library counts the codes of colours as letters when it wraps.
-  for (const [id = "", ...cells] of rows) table.push([wrapped(id, colWidths[0] ?? 0), ...cells]);
+  for (const row of rows) table.push(row.map((cell, k) => wrapped(cell, colWidths[k] ?? 0)));
   const lines = table.toString().split("\n");
   return lines.map((line) => line.trimEnd()).join("\n");
 }
 
+/** Widths that fit on the page: always the widest column that may still give way becomes narrower. */
+function fitted(columns: readonly { readonly width: number; readonly least: number }[]): number[] {
+  const widths = columns.map(({ width }) => width);
+  let surplus = widths.reduce((sum, width) => sum + width + 2, -2) - PAGE_WIDTH;
+  for (; surplus > 0; surplus--) {
+    const most = Math.max(...widths.filter((width, k) => width > (columns[k]?.least ?? 0)));
+    const widest = widths.findIndex(
+      (width, k) => width === most && width > (columns[k]?.least ?? 0),
+    );
+    if (widest < 0) break;
+    widths[widest] = most - 1;
+  }
+  return widths;
+}
+
+/** In lines of at most `width` letters: between words where that is possible, ids are broken where the line ends. */
 function wrapped(text: string, width: number): string {
-  const lines: string[] = [];
-  for (let at = 0; at < text.length; at += width) lines.push(text.slice(at, at + width));
+  if (visibleLength(text) <= width) return text;
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1) ?? "";
+    const joined = last === "" ? word : `${last} ${word}`;
+    if (joined.length <= width) {
+      lines[lines.length - 1] = joined;
+      continue;
+    }
+    if (last !== "") lines.push("");
+    for (let at = 0; at < word.length; at += width) {
+      lines[lines.length - 1] = word.slice(at, at + width);
+      if (at + width < word.length) lines.push("");
+    }
+  }
   return lines.join("\n");
+}
+
+function longestWord(text = ""): number {
+  return Math.max(
+    ...stripVTControlCharacters(text)
+      .split(" ")
+      .map(({ length }) => length),
+  );
 }
 
 function visibleLength(text: string): number {
