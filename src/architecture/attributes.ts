@@ -92,7 +92,7 @@ export interface AttributesByKind {
   /** Darknet's fixed blur after a stride (antialiasing), or any kernel shared by all channels: depthwise, reflect or zero padding. */
   readonly blur: {
     readonly kernel: readonly (readonly number[])[];
-    readonly stride: number;
+    readonly strides: readonly [height: number, width: number];
     readonly pad: number;
     readonly padMode: "zero" | "reflect";
   };

@@ -9,7 +9,7 @@ import { windows } from "./windows.js";
 export const blurFamily: OperatorFamily<"blur"> = {
   kind: "blur",
 
-  shape({ kernel, stride, pad, padMode }, inputs) {
+  shape({ kernel, strides: [strideY, strideX], pad, padMode }, inputs) {
     const [batch, channels, height, width] = onlyMap("blur", inputs);
     if (padMode === "reflect" && pad >= Math.min(height, width)) {
       throw new RangeError(`blur: a [${height},${width}] map cannot be reflected by ${pad}`);
@@ -18,8 +18,8 @@ export const blurFamily: OperatorFamily<"blur"> = {
     return [
       batch,
       channels,
-      windows(height + 2 * pad, kernel.length, stride),
-      windows(width + 2 * pad, first.length, stride),
+      windows(height + 2 * pad, kernel.length, strideY),
+      windows(width + 2 * pad, first.length, strideX),
     ];
   },
 
@@ -44,15 +44,16 @@ export const blurFamily: OperatorFamily<"blur"> = {
   },
 
   element({ attributes }, [batch = 0, channel = 0, row = 0, column = 0], { inputShapes, read }) {
-    const { kernel, stride, pad, padMode } = attributes;
+    const { kernel, pad, padMode } = attributes;
+    const [strideY, strideX] = attributes.strides;
     const [, , height, width] = onlyMap("blur", inputShapes);
     // Reflection leaves the border pixel itself out: −1 → 1, height → height − 2.
     const reflect = (at: number, size: number) => size - 1 - Math.abs(size - 1 - Math.abs(at));
     let sum = 0;
     for (const [i, factors] of kernel.entries()) {
       for (const [j, factor] of factors.entries()) {
-        let y = row * stride + i - pad;
-        let x = column * stride + j - pad;
+        let y = row * strideY + i - pad;
+        let x = column * strideX + j - pad;
         if (padMode === "reflect") [y, x] = [reflect(y, height), reflect(x, width)];
         if (y < 0 || y >= height || x < 0 || x >= width) continue;
         sum += factor * read(0, [batch, channel, y, x]);
@@ -89,14 +90,14 @@ function padded(
 
 function convolve(
   graph: GraphBuilder,
-  { attributes: { stride } }: OperationOf<"blur">,
+  { attributes: { strides } }: OperationOf<"blur">,
   inputShapes: readonly (readonly number[])[],
   input: string,
   kernel: string,
   output?: string,
 ): string {
   const [, channels] = onlyMap("blur", inputShapes);
-  const attributes = { strides: { ints: [stride, stride] }, group: { int: channels } };
+  const attributes = { strides: { ints: strides }, group: { int: channels } };
   return graph.node("Conv", [input, kernel], attributes, output);
 }
 

@@ -116,6 +116,15 @@ function readEntry(entry: WeightEntry, readBytes: ReadBytes, room?: Room): Tenso
   if (stored > 0)
     readBytes(new Uint8Array(data.buffer, data.byteOffset, stored * 4), entry.offset, entry.name);
   data.fill(entry.fill ?? 0, stored);
+  const torn = stored < size ? (entry.torn ?? 0) : 0;
+  if (torn > 0) {
+    const at = stored * 4;
+    readBytes(
+      new Uint8Array(data.buffer, data.byteOffset + at, torn),
+      entry.offset + at,
+      entry.name,
+    );
+  }
   return tensor(
     entry.shape,
     entry.storage === "transposed" ? transposeMatrix(data, entry.shape) : data,

@@ -45,6 +45,8 @@ export interface WeightEntry extends WeightSpec {
   readonly storage: "plain" | "transposed";
   /** How many of its values, in the source's order, are there; default all. The others are {@link fill}. */
   readonly stored?: number;
+  /** Leading bytes of the value after those that the source still has; they lie over {@link fill}, as C's `fread` leaves them. */
+  readonly torn?: number;
   /** What stands for values that the source does not have; default 0. */
   readonly fill?: number;
 }

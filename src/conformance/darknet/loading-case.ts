@@ -39,6 +39,9 @@ export function loadingCase(
   return { status: "passed", detail: "", distance: 0 };
 }
 
+/** Tensors that the libraries start with random numbers. */
+const RANDOM_START = /\/(?:kernel|weights|value)$/;
+
 function checkDialect(
   folder: string,
   manifest: DarknetManifest,
@@ -74,8 +77,8 @@ function valuesOf(file: string, architecture: DarknetArchitecture, lenient: bool
     const parts = store.specs.map(({ name }) => {
       const values = store.read(name).data;
       const short = missing.find((one) => one.name === name);
-      // A kernel that the file has not all of is the library's random start there, wherever a transposition puts it.
-      return short !== undefined && name.endsWith("/kernel")
+      // What the file has not all of is the library's random start there, wherever a transposition puts it.
+      return short !== undefined && RANDOM_START.test(name)
         ? values.map((value) => (value === 0 ? Number.NaN : value))
         : values;
     });

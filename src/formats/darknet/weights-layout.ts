@@ -11,6 +11,8 @@ export interface DarknetEntry extends WeightSpec {
   readonly storage: "plain" | "transposed";
   /** Values that are in the file, the leading ones in the file's order; the rest is `fill`. */
   readonly stored: number;
+  /** Bytes of the next value before the file ends inside it; 0 where the library starts with random numbers. */
+  readonly torn: number;
   /** What the library starts with: 1 for scales, else 0 (kernels: random numbers, here 0). */
   readonly fill: number;
 }
@@ -48,10 +50,13 @@ export function layOutWeights(
     layer = spec.layer;
     const size = record?.file === "absent" ? 0 : sizeOf(spec.shape);
     const stored = Math.max(0, Math.min(size, Math.floor((byteLength - offset) / 4)));
+    const cut = stored < size && !RANDOM_START.has(spec.role);
+    const torn = cut ? Math.max(0, byteLength - offset - 4 * stored) : 0;
     const transposed =
       record?.transposed === "flipped" || (record?.transposed === "dense" && header.transposed);
     const storage = transposed ? "transposed" : "plain";
-    entries.push({ ...spec, offset, storage, stored, fill: spec.role === "scale" ? 1 : 0 });
+    const fill = spec.role === "scale" ? 1 : 0;
+    entries.push({ ...spec, offset, storage, stored, torn, fill });
     const known = record?.file === "absent" && !RANDOM_START.has(spec.role);
     if (stored < sizeOf(spec.shape) && !known) missing.add(spec.layer);
     offset += 4 * size;

@@ -162,6 +162,25 @@ describe("a convolution", () => {
     expect(attributes(built, "conv_0/kept")).toEqual({ axis: 1, start: 24, end: 96 });
     expect(operation(built, "conv_0/full/conv").weights["kernel"]).toBe("conv_0/kernel");
   });
+
+  it("hands the two strides of antialiasing to the blur", () => {
+    const built = network(
+      "[conv]\nfilters=2\nsize=3\nstride_x=2\nstride_y=1\npad=1\nantialiasing=2\nactivation=leaky\n",
+    );
+    expect(attributes(built, "conv_0/blur")).toMatchObject({ strides: [1, 2], pad: 0 });
+    expect(shapeOf(built, "conv_0/blur")).toEqual([1, 2, 5, 4]);
+  });
+});
+
+describe("keys of a convolution that only the GPU heeds", () => {
+  it.each(["binary", "bin_output", "sway", "rotate", "stretch", "stretch_sway"])(
+    "%s is a plain convolution, with a warning",
+    (key) => {
+      const built = network(`[conv]\nfilters=2\nsize=3\npad=1\n${key}=1\nactivation=leaky\n`);
+      expect(built.warnings).toEqual([expect.stringContaining(`${key}=1 has no effect`)]);
+      expect(built.operations.map(({ kind }) => kind)).toEqual(["conv", "activation"]);
+    },
+  );
 });
 
 describe("pools, routes and shortcuts", () => {

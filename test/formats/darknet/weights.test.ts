@@ -269,6 +269,14 @@ describe("partial and lenient reading", () => {
     expect(opened.warnings.join()).toContain("conv_0/scale at offset 32 needs 12 bytes, 4 left");
   });
 
+  it("--lenient lays the first bytes of a value that is cut in two over its start value, as fread does", () => {
+    const bytes = Uint8Array.from(sound.subarray(0, 38));
+    bytes.set([0x34, 0x12], 36);
+    const opened = openDarknetWeights(bytes, network(), { lenient: true });
+    const expected = new Float32Array(Uint32Array.of(0x3f80_1234).buffer)[0];
+    expect([...opened.store.read("conv_0/scale").data].slice(1)).toEqual([expected, 1]);
+  });
+
   it("--lenient warns of each thing that is wrong", () => {
     const wrong = Buffer.concat([floatAt(floatAt(sound, 60, -1), 72, Number.NaN), Buffer.alloc(4)]);
     const { warnings } = openDarknetWeights(wrong, network(), { lenient: true });

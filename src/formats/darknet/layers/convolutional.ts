@@ -110,13 +110,18 @@ function sharedLayer(network: NetworkBuilder, section: SectionReader): string | 
   );
 }
 
+/** Keys that AlexeyAB's library heeds on the GPU alone; its `forward_convolutional_layer` never looks at them without `xnor`. */
+const GPU_ONLY = ["binary", "bin_output", "sway", "rotate", "stretch", "stretch_sway"];
+
 function refuseUnsupported(section: SectionReader, modern: boolean): void {
-  const keys = modern
-    ? ["binary", "xnor", "bin_output", "sway", "rotate", "stretch", "stretch_sway"]
-    : ["binary", "xnor", "numload"];
-  for (const key of keys) {
+  for (const key of modern ? ["xnor"] : ["xnor", "numload"]) {
     if (section.int(key, 0) !== 0) {
       throw section.error("unsupported", `${key}=1 is not supported; remove it if it may be off`);
+    }
+  }
+  for (const key of modern ? GPU_ONLY : ["binary"]) {
+    if (section.int(key, 0) !== 0) {
+      section.warn(`${key}=1 has no effect in the library's CPU code: a plain convolution`);
     }
   }
   section.ignore("dot");
@@ -265,24 +270,20 @@ function antialiased(
   input: Value,
   spec: ConvolutionSpec & { blur: 2 | 3 },
 ): void {
-  const [strideY, strideX] = spec.strides;
-  if (strideY !== strideX) {
-    throw network.error("unsupported", `antialiasing with strides ${strideY}×${strideX}`);
-  }
   const full = { ...spec, strides: [1, 1] } as const;
   const weights = convolutionWeights(network, id, mapOf(input)[0], full);
   const whole = convolution(network, `${id}/full`, input, full, weights);
   const [channels, height, width] = mapOf(whole);
   const pad = spec.blur === 3 ? 1 : 0;
   const [outHeight, outWidth] = [height, width].map(
-    (size) => Math.floor((size + 2 * pad - spec.blur) / strideY) + 1,
+    (size, axis) => Math.floor((size + 2 * pad - spec.blur) / (spec.strides[axis] ?? 1)) + 1,
   ) as [number, number];
   const same = outHeight === height && outWidth === width;
   const blurred = network.add(
     "blur",
     same ? id : `${id}/blur`,
     [whole],
-    { kernel: spec.blur === 3 ? BINOMIAL : BOX, stride: strideY, pad, padMode: "zero" },
+    { kernel: spec.blur === 3 ? BINOMIAL : BOX, strides: spec.strides, pad, padMode: "zero" },
     [network.batch, channels, outHeight, outWidth],
   );
   if (!same) overwriteStart(network, id, whole, blurred);
