@@ -1,8 +1,9 @@
 /**
  * Random networks in the embedded reference and in the live library, until one differs or the number is reached.
  *
- *     npm run soak -- [--library darknet|keras] [--runs 10000] [--seed N]
+ *     npm run soak -- [--library darknet|keras] [--runs 10000] [--minutes M] [--seed N]
  *
+ * With `--minutes` it ends after that time, however many networks it has come to by then.
  * A difference is shrunk to the smallest network that shows it, which is printed. Exit status 1 then.
  */
 import { parseArgs } from "node:util";
@@ -16,6 +17,7 @@ const { values } = parseArgs({
   options: {
     library: { type: "string", default: "darknet" },
     runs: { type: "string", default: "10000" },
+    minutes: { type: "string" },
     seed: { type: "string" },
   },
 });
@@ -60,6 +62,9 @@ async function soak<T>(
   });
   const details = await fc.check(property, {
     numRuns: Number(values.runs),
+    ...(values.minutes === undefined
+      ? {}
+      : { interruptAfterTimeLimit: 60_000 * Number(values.minutes) }),
     ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
   });
   if (details.counterexample === null) {

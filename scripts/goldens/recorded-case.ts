@@ -18,6 +18,7 @@ import { weightsHash, writeGolden } from "../../src/record/golden-writer.js";
 import type { GoldenContent, GoldenManifest } from "../../src/references/golden/manifest.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { openDarknetWeights } from "../../src/weights/darknet-weights.js";
+import { trainingOf } from "./recorded-training.js";
 
 /** The files of a case that a run is given. */
 export const CASE_FILES = {
@@ -27,7 +28,7 @@ export const CASE_FILES = {
 } as const;
 
 /**
- * Turns what one build of Darknet computed in a case of the conformance suite into a golden: of builds that cannot be
+ * Turns what one build of Darknet computed in a case of the conformance suite into a golden, gradients included: of builds that cannot be
  * installed everywhere there is no other way to play their values back.
  *
  * @param folder - a case that holds its network, weights and input
@@ -52,6 +53,9 @@ export function goldenFromCase(folder: string, oracle: string, out: string): Gol
     batch: input.shape[0] ?? 1,
   });
   const { store } = openDarknetWeights(join(folder, CASE_FILES.weights), architecture);
+  const training = trainingOf(folder, manifest, oracle, architecture);
+  // What a case of training steps lists as layers are parameters.
+  const values = training?.steps === undefined ? layers : [];
   try {
     return writeGolden(out, {
       recorder: { name: "darknet-conformance", version: manifest.id },
@@ -69,8 +73,9 @@ export function goldenFromCase(folder: string, oracle: string, out: string): Gol
         },
       ],
       layout: "nchw",
-      taps: layers.map((layer) => tapOf(folder, architecture, layer)),
+      taps: values.map((layer) => tapOf(folder, architecture, layer)),
       outputs: architecture.outputs,
+      ...(training === undefined ? {} : { training }),
       note: noteOf(manifest, oracle),
     });
   } finally {

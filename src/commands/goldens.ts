@@ -1,39 +1,90 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { JUDGEMENT_SCHEMA } from "../checks/gradient/judge-golden.js";
 import { InputError } from "../errors.js";
 import { MANIFEST_FILE } from "../references/golden/manifest.js";
 import { verifyGolden } from "../references/golden/open-golden.js";
+import { formatJudgement } from "../report/gradient-report.js";
 import { badValue } from "../suggest.js";
-import type { Command, Io, Values } from "./command.js";
+import { type Command, type Io, type Outcome, textOf, type Values } from "./command.js";
+import { checkOutputFile, writeOutputFile } from "./output-file.js";
 
-/** `difftest goldens verify`: whether recorded traces are what their manifests say. */
+/** `difftest goldens verify`: whether recordings are what their manifests say; `judge`: whether recorded gradients are right. */
 export const goldensCommand: Command = {
   name: "goldens",
-  summary: "verify recorded goldens",
+  summary: "verify recorded goldens, judge recorded gradients",
   description:
-    "verify: checks every size, hash, name and shape of a golden, or of all goldens in the folders of a folder, and prints what each is a recording of.",
+    "verify: checks every size, hash, name and shape of a golden, or of all goldens in the folders of a folder, and prints what each is a recording of. judge: differentiates the loss of a golden's training pass in float64, from the definitions of the operations, and says which of the recorded gradients are not its gradient; exit status 1 when the reference that recorded them is at fault.",
   arguments: [
-    { syntax: "<action>", text: "verify" },
-    { syntax: "<folder>", text: "a golden, or a folder of goldens" },
+    { syntax: "<action>", text: "verify, or judge" },
+    { syntax: "<folder>", text: "a golden; to verify also a folder of goldens" },
   ],
-  options: [],
-  examples: ["difftest goldens verify goldens/demo"],
+  options: [
+    { flags: "--original <file>", text: "judge: the .cfg that the golden was recorded of" },
+    {
+      flags: "--weights <file|synthetic:SEED[,gain=G]>",
+      text: "judge: the weights it was recorded with (default: as its manifest says, where they were made up)",
+    },
+    {
+      flags: "--json <file|->",
+      text: "judge: write the result as JSON; - is standard output, the table then goes to standard error",
+    },
+  ],
+  examples: [
+    "difftest goldens verify goldens/demo",
+    "difftest goldens judge goldens/mine --original my.cfg --weights my.weights",
+  ],
   run,
-  errorJson: null,
+  errorJson: (code, message) => ({
+    schema: JUDGEMENT_SCHEMA,
+    verdict: "error",
+    error: { code, message },
+  }),
 };
 
-async function run(_values: Values, args: readonly string[], io: Io): Promise<"done"> {
+async function run(values: Values, args: readonly string[], io: Io): Promise<Outcome> {
   const [action = "", directory = ""] = args;
-  if (action !== "verify") throw badValue("goldens", action, "verify");
+  if (action === "verify") return verify(directory, io);
+  if (action === "judge") return await judge(directory, values, io);
+  throw badValue("goldens", action, "verify or judge");
+}
+
+function verify(directory: string, io: Io): Outcome {
   for (const folder of goldensIn(directory)) {
     const { manifest } = verifyGolden(folder);
-    const { reference, original, weights, inputs } = manifest;
+    const { reference, original, weights, inputs, training } = manifest;
     const input = inputs.map(({ source }) => source).join(", ");
+    const gradients = training === undefined ? "" : ` and ${training.values.length - 1} gradients`;
     io.out(
-      `${folder}: ${manifest.taps.length} taps of ${original.file} with ${weights.source} on ${input}, by ${reference.name} ${reference.version}\n`,
+      `${folder}: ${manifest.taps.length} taps${gradients} of ${original.file} with ${weights.source} on ${input}, by ${reference.name} ${reference.version}\n`,
     );
   }
   return "done";
+}
+
+async function judge(golden: string, values: Values, io: Io): Promise<Outcome> {
+  const original = textOf(values, "original");
+  if (original === undefined) {
+    throw new InputError(
+      "option",
+      "goldens judge: --original is missing, expected the .cfg that the golden was recorded of",
+    );
+  }
+  const json = textOf(values, "json");
+  if (json !== undefined && json !== "-") checkOutputFile("--json", json);
+  const weights = textOf(values, "weights");
+  const { judgeGolden } = await import("../checks/gradient/judge-golden.js");
+  const judgement = await judgeGolden({
+    golden,
+    original,
+    ...(weights === undefined ? {} : { weights }),
+  });
+  const text = `${JSON.stringify(judgement, null, 2)}\n`;
+  if (json === "-") io.out(text);
+  else if (json !== undefined) writeOutputFile(json, text);
+  const [print, colour] = json === "-" ? [io.err, io.colour.err] : [io.out, io.colour.out];
+  print(formatJudgement(judgement, colour));
+  return judgement.verdict;
 }
 
 function goldensIn(directory: string): readonly string[] {

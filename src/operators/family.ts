@@ -46,7 +46,7 @@ export interface ElementContext {
   /** Value of input `input` at a multi-index. */
   readonly read: (input: number, index: readonly number[]) => number;
   /** Values of a weight, C order as declared in the attributes. */
-  readonly weight: (role: string) => Float32Array;
+  readonly weight: (role: string) => ArrayLike<number>;
 }
 
 /** All that is known about one operation. To add an operation is to add such a file and its cases. */

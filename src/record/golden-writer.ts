@@ -10,6 +10,9 @@ import {
   GOLDEN_SCHEMA,
   type GoldenContent,
   type GoldenManifest,
+  type GoldenTraining,
+  GRADIENT_CONVENTION,
+  GRADIENTS_FILE,
   hashOf,
   INPUTS_FILE,
   MANIFEST_FILE,
@@ -37,7 +40,14 @@ export interface GoldenParts {
     readonly value: Tensor;
   }[];
   readonly outputs: readonly string[];
+  readonly training?: TrainingParts;
   readonly note?: string;
+}
+
+/** What a golden of a training pass is made of beside its taps. */
+export interface TrainingParts extends Pick<GoldenTraining, "seen" | "truth" | "costs" | "steps"> {
+  /** `truth`, `delta:<layer>`, `update:<weight>`, `step:<n>`: see {@link GoldenTraining}. */
+  readonly values: readonly (readonly [name: string, value: Tensor])[];
 }
 
 /**
@@ -93,6 +103,8 @@ function writeInto(directory: string, parts: GoldenParts): GoldenManifest {
   const inputs = writeNpz(parts.inputs.map(({ name, value }) => [name, value] as const));
   writeFileAtomic(join(directory, TRACE_FILE), trace);
   writeFileAtomic(join(directory, INPUTS_FILE), inputs);
+  const gradients = parts.training === undefined ? null : writeNpz(parts.training.values);
+  if (gradients !== null) writeFileAtomic(join(directory, GRADIENTS_FILE), gradients);
   const content: GoldenContent = {
     schema: GOLDEN_SCHEMA,
     recorder: parts.recorder,
@@ -114,9 +126,11 @@ function writeInto(directory: string, parts: GoldenParts): GoldenManifest {
       sha256: hashOf(bytesOf(value.data)),
     })),
     outputs: [...parts.outputs],
+    ...(parts.training === undefined ? {} : { training: trainingContent(parts.training) }),
     files: {
-      [INPUTS_FILE]: { bytes: inputs.length, sha256: hashOf(inputs) },
-      [TRACE_FILE]: { bytes: trace.length, sha256: hashOf(trace) },
+      ...(gradients === null ? {} : { [GRADIENTS_FILE]: fileContent(gradients) }),
+      [INPUTS_FILE]: fileContent(inputs),
+      [TRACE_FILE]: fileContent(trace),
     },
     ...(parts.note === undefined ? {} : { note: parts.note }),
   };
@@ -124,6 +138,25 @@ function writeInto(directory: string, parts: GoldenParts): GoldenManifest {
   const text = `${JSON.stringify(manifest, null, 1)}\n`;
   writeFileAtomic(join(directory, MANIFEST_FILE), new TextEncoder().encode(text));
   return manifest;
+}
+
+function fileContent(bytes: Uint8Array): { bytes: number; sha256: string } {
+  return { bytes: bytes.length, sha256: hashOf(bytes) };
+}
+
+function trainingContent({ seen, truth, costs, steps, values }: TrainingParts): GoldenTraining {
+  return {
+    convention: GRADIENT_CONVENTION,
+    seen,
+    truth,
+    costs,
+    values: values.map(([name, { shape, data }]) => ({
+      name,
+      shape: [...shape],
+      sha256: hashOf(bytesOf(data)),
+    })),
+    ...(steps === undefined ? {} : { steps: steps.map(({ rate, cost }) => ({ rate, cost })) }),
+  };
 }
 
 function replace(target: string, temporary: string): void {

@@ -33,7 +33,7 @@ function copy(name: string, change: (folder: string) => void): string {
 function wrongLibrary(name: string, layer: string): string {
   const out = join(root, name);
   const { manifest: content, inputs, read } = openGolden(golden);
-  const { note: _note, ...manifest } = content;
+  const { note: _note, training: _training, ...manifest } = content;
   const values = new Map(manifest.taps.map(({ id }) => [id, read(id) as Tensor]));
   values.get(layer)?.data.forEach((value, at, data) => {
     data[at] = 1.01 * value;

@@ -3,7 +3,13 @@ import { InputError } from "../../errors.js";
 import { sizeOf } from "../../tensor/tensor.js";
 import type { DarknetConfig, DarknetSection } from "./config.js";
 import type { DarknetDialect } from "./dialect.js";
-import { type DarknetHead, type DarknetRecord, mapOf, NetworkBuilder } from "./network.js";
+import {
+  type DarknetHead,
+  type DarknetLoss,
+  type DarknetRecord,
+  mapOf,
+  NetworkBuilder,
+} from "./network.js";
 import { SectionReader } from "./section-reader.js";
 import { sectionKind } from "./sections.js";
 
@@ -29,8 +35,19 @@ export interface DarknetArchitecture extends Architecture {
   /** How each tensor of `weights` lies in the .weights file, in its order. */
   readonly records: readonly DarknetRecord[];
   readonly heads: readonly DarknetHead[];
+  readonly training: DarknetTraining;
   /** Keys nobody reads, words nobody knows, and whatever else the library passes over. */
   readonly warnings: readonly string[];
+}
+
+/** What a configuration says of training. */
+export interface DarknetTraining {
+  readonly momentum: number;
+  readonly decay: number;
+  /** Layers with a cost, in their order. */
+  readonly losses: readonly DarknetLoss[];
+  /** Why gradients are not those of the layers as they stand (values dropped at random, layers kept from training); empty as a rule. */
+  readonly obstacles: readonly string[];
 }
 
 /**
@@ -51,7 +68,8 @@ export function architectureFromDarknet(
     );
   }
   const warnings = [...config.warnings];
-  const input = { id: "input", shape: readInput(config, options, warnings) };
+  const { shape, momentum, decay } = readNet(config, options, warnings);
+  const input = { id: "input", shape };
   const network = new NetworkBuilder(dialect, input);
   for (const section of config.layers) {
     addLayer(network, section, config.name, options.lenient ?? false, warnings);
@@ -66,6 +84,7 @@ export function architectureFromDarknet(
     weights: network.weights,
     records: network.records,
     heads: network.heads,
+    training: { momentum, decay, losses: network.losses, obstacles: network.trainingObstacles },
     warnings,
   };
 }
@@ -86,8 +105,6 @@ const TRAINING_KEYS = [
   "step",
   "scale",
   "gamma",
-  "momentum",
-  "decay",
   "sgdr_cycle",
   "sgdr_mult",
   "adam",
@@ -146,11 +163,11 @@ const TRAINING_KEYS = [
   "show_receptive_field",
 ] as const; // prettier-ignore
 
-function readInput(
+function readNet(
   config: DarknetConfig,
   options: DarknetOptions,
   warnings: string[],
-): readonly number[] {
+): Pick<DarknetTraining, "momentum" | "decay"> & { readonly shape: readonly number[] } {
   const net = new SectionReader(config.net, config.name, options.lenient ?? false);
   net.ignore(...TRAINING_KEYS);
   const flat = flatInputs(net, options);
@@ -160,8 +177,15 @@ function readInput(
   if (net.int("time_steps", 1) > 1) {
     net.warn("time_steps above 1: one call is one time step, the state is kept between calls");
   }
+  const momentum = net.float("momentum", 0.9);
+  const decay = net.float("decay", 0.0001);
   net.reportUnused();
   warnings.push(...net.warnings);
+  checkSizes(net, sizes, flat !== undefined);
+  return { shape: sizes, momentum, decay };
+}
+
+function checkSizes(net: SectionReader, sizes: readonly number[], flat: boolean): void {
   const names = flat ? ["batch", "inputs"] : ["batch", "channels", "height", "width"];
   sizes.forEach((size, k) => {
     const limit = names[k] === "inputs" ? 2 ** 31 - 1 : 1 << 16;
@@ -171,7 +195,6 @@ function readInput(
   if (sizeOf(sizes) > 2 ** 31 - 1) {
     throw net.error("limit", `input [${sizes}] has more values than Darknet can count`);
   }
-  return sizes;
 }
 
 /** `inputs=` instead of a map, as in pjreddie's text models. */
@@ -198,6 +221,9 @@ const COMMON_KEYS = [
   "keep_delta_gpu",
 ] as const; // prettier-ignore
 
+/** Those of them that keep gradients from a layer or those below it. */
+const FREEZING_KEYS = ["stopbackward", "onlyforward", "train_only_bn", "clip"] as const;
+
 function addLayer(
   network: NetworkBuilder,
   section: DarknetSection,
@@ -211,6 +237,9 @@ function addLayer(
   network.place = reader.place;
   const id = `${kind.short ?? kind.name}_${network.index}`;
   const map = kind.keepsMap ? mapOf(network.previous) : undefined;
+  for (const key of FREEZING_KEYS) {
+    if (reader.float(key, 0) !== 0) network.trainingObstacles.push(`${id} has ${key}=`);
+  }
   kind.build(network, reader, id);
   network.finish(id, kind.name, map);
   reader.reportUnused();

@@ -41,6 +41,30 @@ export interface DarknetHead {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/**
+ * What a layer's cost is made of: `squared` Σ(t − x)²; `masked` the same without the places where t is −1234; `smooth`
+ * |t − x|² up to 1 and 2|t − x| − 1 beyond; `absolute` Σ|t − x|; `cross-entropy` −log of the softmax's outputs where t is
+ * not 0; `logistic` −t log p − (1 − t) log(1 − p); `own`: a head's, known by its recorded delta only.
+ */
+export type DarknetLossKind =
+  | "squared"
+  | "masked"
+  | "smooth"
+  | "absolute"
+  | "cross-entropy"
+  | "logistic"
+  | "own";
+
+/** A layer with a cost of its own. Its `delta` is the negative gradient at what the layer gets. */
+export interface DarknetLoss {
+  /** Id of the layer. */
+  readonly id: string;
+  readonly layer: number;
+  readonly kind: DarknetLossKind;
+  /** What the delta is multiplied with on its way back (the reported cost is not). */
+  readonly scale: number;
+}
+
 /** Values and weights larger than this are refused: the library's counters are 32-bit integers. */
 const MAX_ELEMENTS = 2 ** 31 - 1;
 
@@ -54,6 +78,9 @@ export class NetworkBuilder {
   readonly weights: WeightSpec[] = [];
   readonly records: DarknetRecord[] = [];
   readonly heads: DarknetHead[] = [];
+  readonly losses: DarknetLoss[] = [];
+  /** Why the network's gradients are not those of its layers as they are read here: sentences. */
+  readonly trainingObstacles: string[] = [];
   /** Output of each layer, by Darknet's index. */
   readonly outputs: Value[] = [];
   /** How a message about the current section begins. */
@@ -129,6 +156,11 @@ export class NetworkBuilder {
     this.weights.push({ name, shape, role, layer: this.index });
     this.records.push({ name, file: "stored", transposed: "never", ...record });
     return name;
+  }
+
+  /** Notes that the layer being read has a cost. */
+  addLoss(id: string, kind: DarknetLossKind, scale = 1): void {
+    this.losses.push({ id, layer: this.index, kind, scale });
   }
 
   /** The operation that applies an `activation=` word, `id` being its name; the value itself for linear. */

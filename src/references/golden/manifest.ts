@@ -7,10 +7,34 @@ export const GOLDEN_SCHEMA = "difftest/golden/1";
 export const MANIFEST_FILE = "manifest.json";
 export const TRACE_FILE = "trace.npz";
 export const INPUTS_FILE = "inputs.npz";
+/** Only where a training pass was recorded. */
+export const GRADIENTS_FILE = "gradients.npz";
+/** How gradients are recorded: Darknet's own `delta` and `updates`, which it adds to the weights. */
+export const GRADIENT_CONVENTION = "negative gradient, summed over the batch";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const shape = z.array(z.number().int().nonnegative());
 const file = z.strictObject({ bytes: z.number().int().nonnegative(), sha256 });
+
+const number = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
+
+const training = z.strictObject({
+  convention: z.literal(GRADIENT_CONVENTION),
+  /** Images trained on before: some losses begin gently. */
+  seen: z.number().int().nonnegative(),
+  /** Where `truth` in {@link GRADIENTS_FILE} came from. */
+  truth: z.strictObject({ source: z.string() }),
+  /** Reported cost of each layer that has one, by its id; none where only steps were recorded. */
+  costs: z.record(z.string(), number),
+  /**
+   * What {@link GRADIENTS_FILE} holds: `truth`; `delta:<layer>`, a head's delta after the forward pass;
+   * `update:<weight>` and `update:<input>`, gradients; `step:<n>`, all parameters in the order of the weights file after
+   * that step of training.
+   */
+  values: z.array(z.strictObject({ name: z.string(), shape, sha256 })),
+  /** Rate and cost of each step, where steps were recorded. */
+  steps: z.array(z.strictObject({ rate: number, cost: number })).optional(),
+});
 
 const content = z.strictObject({
   schema: z.literal(GOLDEN_SCHEMA),
@@ -35,6 +59,8 @@ const content = z.strictObject({
     z.strictObject({ id: z.string(), layer: z.number(), kind: z.string(), shape, sha256 }),
   ),
   outputs: z.array(z.string()),
+  /** Only of a training pass: then the taps are those of that pass, with the statistics of the batch. */
+  training: training.optional(),
   files: z.record(z.string(), file),
   /** Why this golden is kept, for people. */
   note: z.string().optional(),
@@ -46,6 +72,9 @@ export type GoldenContent = z.infer<typeof content>;
 /** A golden's manifest: its content, and a hash of that. */
 export const goldenManifest: z.ZodType<GoldenContent & { readonly digest: string }> =
   content.extend({ digest: sha256 });
+
+/** What a manifest says of a training pass. */
+export type GoldenTraining = z.infer<typeof training>;
 
 /** A golden's manifest. */
 export type GoldenManifest = z.infer<typeof goldenManifest>;

@@ -8,6 +8,7 @@ import {
   bytesOf,
   digestOf,
   type GoldenManifest,
+  GRADIENTS_FILE,
   goldenManifest,
   hashOf,
   INPUTS_FILE,
@@ -20,6 +21,8 @@ export interface Golden extends ReferenceTrace {
   readonly manifest: GoldenManifest;
   /** The inputs it was recorded on, by name. */
   readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Values of a training pass by the names that the manifest tells; empty where none was recorded. */
+  readonly training: ReadonlyMap<string, Tensor>;
 }
 
 /** What a run has; a golden of anything else is foreign to it. */
@@ -60,6 +63,7 @@ export function openGolden(directory: string): Golden {
     version: `${manifest.reference.name} ${manifest.reference.version}`,
     manifest,
     inputs,
+    training: readTraining(directory, manifest),
     taps: [...taps.keys()],
     read: (id) => {
       const tap = taps.get(id);
@@ -70,6 +74,21 @@ export function openGolden(directory: string): Golden {
       return value;
     },
   };
+}
+
+function readTraining(directory: string, manifest: GoldenManifest): ReadonlyMap<string, Tensor> {
+  const values = manifest.training?.values;
+  if (values === undefined) return new Map();
+  const archive = openArchive(directory, GRADIENTS_FILE, manifest);
+  requireNames(
+    directory,
+    GRADIENTS_FILE,
+    archive,
+    values.map(({ name }) => name),
+  );
+  return new Map(
+    values.map((one) => [one.name, readValue(directory, GRADIENTS_FILE, archive, one.name, one)]),
+  );
 }
 
 /** Reads every value once, so that each hash has been looked at. */

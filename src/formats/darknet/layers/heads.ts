@@ -223,5 +223,6 @@ function addHead(
 ): void {
   const settings = { ...settingsOf(section), ...resolved };
   const layer = network.index;
+  network.addLoss(id, "own");
   network.heads.push({ id, layer, type, classes, boxes, anchors: all, mask, settings });
 }

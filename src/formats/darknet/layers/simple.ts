@@ -1,8 +1,10 @@
 import { darknetActivation } from "../activation.js";
+import type { DarknetDialect } from "../dialect.js";
 import {
   asFlat,
   asMap,
   asSeen,
+  type DarknetLossKind,
   mapOf,
   type NetworkBuilder,
   readActivation,
@@ -19,16 +21,38 @@ export function activation(network: NetworkBuilder, section: SectionReader, id: 
   else network.activate(id, input, kind);
 }
 
-/** `[dropout]` at inference, and `[silence]`: nothing happens. */
+/** `[dropout]` at inference: nothing happens. */
+export function dropout(network: NetworkBuilder, section: SectionReader, id: string): void {
+  const probability = section.float("probability", 0.2);
+  if (probability > 0) network.trainingObstacles.push(`${id} drops values at random`);
+  unchanged(network, section, id);
+}
+
+/** `[silence]`: nothing happens. */
 export function unchanged(network: NetworkBuilder, section: SectionReader, id: string): void {
   section.ignore("probability", "dropblock", "dropblock_size_rel", "dropblock_size_abs");
   const input = asSeen(network, network.previous, `${id}/map`);
   network.add("identity", id, [input], {}, input.shape);
 }
 
+/** Words of `type=` by library; an unknown one is read as `sse` (with a warning of the library). */
+const COST_TYPES: Readonly<Record<DarknetDialect, Readonly<Record<string, DarknetLossKind>>>> = {
+  alexeyab: { sse: "squared", masked: "masked", smooth: "smooth" },
+  pjreddie: {
+    sse: "squared",
+    masked: "masked",
+    smooth: "smooth",
+    L1: "absolute",
+    seg: "own",
+    wgan: "own",
+  },
+};
+
 /** `[cost]`: without a truth its output stays 0. */
 export function cost(network: NetworkBuilder, section: SectionReader, id: string): void {
-  section.ignore("type", "scale", "ratio", "noobj", "thresh");
+  const kind = COST_TYPES[network.dialect][section.text("type") ?? "sse"] ?? "squared";
+  network.addLoss(id, kind, section.float("scale", 1));
+  section.ignore("ratio", "noobj", "thresh");
   const input = asFlat(network, network.previous, `${id}/flat`);
   network.add("constant", id, [input], { value: 0 }, input.shape);
 }
@@ -41,7 +65,7 @@ export function softmax(network: NetworkBuilder, section: SectionReader, id: str
   if (section.float("spatial", 0) !== 0) {
     section.warn("spatial=1 has no effect in the library's CPU code: one softmax over all values");
   }
-  section.ignore("noloss");
+  if (section.int("noloss", 0) === 0) network.addLoss(id, "cross-entropy");
   const input = asFlat(network, network.previous, `${id}/flat`);
   const [, size = 1] = input.shape;
   if (size % groups !== 0) throw section.error("shape", `groups=${groups} of ${size} values`);
@@ -53,6 +77,7 @@ export function softmax(network: NetworkBuilder, section: SectionReader, id: str
 /** `[logistic]` (pjreddie): a loss layer; its output is the logistic of the row. */
 export function logistic(network: NetworkBuilder, _section: SectionReader, id: string): void {
   const kind = darknetActivation("logistic", network.dialect);
+  network.addLoss(id, "logistic");
   const input = asFlat(network, network.previous, `${id}/flat`);
   if (kind) network.activate(id, input, kind);
 }
@@ -91,6 +116,7 @@ export function localResponse(network: NetworkBuilder, section: SectionReader, i
 
 /** `[crop]`: the middle of the map, 2x − 1 unless `noadjust`. */
 export function crop(network: NetworkBuilder, section: SectionReader, id: string): void {
+  network.trainingObstacles.push(`${id} cuts at random places`);
   const height = section.int("crop_height", 1, 1);
   const width = section.int("crop_width", 1, 1);
   const adjust = section.int("noadjust", 0) === 0;

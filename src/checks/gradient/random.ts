@@ -1,0 +1,10 @@
+/** Numbers from −1 to 1 that depend on nothing but the seed (mulberry32): the same call judges the same directions. */
+export function randomNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * 2 - 1;
+  };
+}
