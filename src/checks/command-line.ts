@@ -43,6 +43,6 @@ function holdsWeights(original: string | undefined): boolean {
 }
 
 /** A word as a POSIX shell takes it unchanged. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

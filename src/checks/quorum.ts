@@ -3,7 +3,15 @@ import { TraceReference } from "../references/trace-reference.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Accusation, accusations } from "./accusations.js";
 import { EMBEDDED } from "./embedded.js";
+import {
+  gradientFaults,
+  judgeCommand,
+  judgedGradients,
+  requireDarknet,
+} from "./gradient/judge-golden.js";
 import { type Opinion, opinionOf } from "./opinion.js";
+import { originalPathOf } from "./original.js";
+import type { OpenedTrace } from "./reference-traces.js";
 import type { Fault, ReferenceOutcome } from "./result.js";
 import type { Session } from "./session.js";
 
@@ -47,14 +55,46 @@ export async function holdQuorum(session: QuorumSession): Promise<Quorum> {
   for (const operation of operations) {
     held.push({ operation, accused: accusations(await opinionsOn(session, steps, operation)) });
   }
-  const trusted = trustedIn(session.resolved.references, held);
-  const selected = held.filter(({ operation }) => session.resolved.wantsTap(operation.id));
+  const { references, wantsTap } = session.resolved;
+  const ofTraining = new Set(
+    session.traces.filter(({ training }) => training !== undefined).map(({ name }) => name),
+  );
+  const ofLayers = references.filter((name) => !ofTraining.has(name));
+  const trusted = trustedIn(ofLayers, held);
+  const selected = held.filter(({ operation }) => wantsTap(operation.id));
+  const faults = [
+    ...selected.flatMap((one) => faultsAt(session, one)),
+    ...session.traces.flatMap((trace) => faultsOfTraining(session, trace)),
+  ];
   return {
-    faults: selected.flatMap((one) => faultsAt(session, one)),
-    references: outcomesOf(session, selected),
+    faults,
+    references: outcomesOf(session, selected, faults),
     trusted,
-    warnings: warningsOf(session.resolved.references, held, trusted),
+    warnings: [
+      ...warningsOf(ofLayers, held, trusted),
+      ...[...ofTraining].map(
+        (name) =>
+          `reference ${name} is a training pass: its gradients were judged, the port was compared with ${trusted}`,
+      ),
+    ],
   };
+}
+
+/** Recorded gradients that are not those of the recorded loss: no other reference is needed to tell. */
+function faultsOfTraining(
+  { original: { architecture }, weights, resolved }: QuorumSession,
+  { name, training }: OpenedTrace,
+): readonly Fault[] {
+  if (training === undefined) return [];
+  const file = originalPathOf(resolved);
+  const darknet = requireDarknet(architecture, file);
+  const judged = judgedGradients(training, darknet, (weight) => weights.store.read(weight).data);
+  const golden = name.slice(name.indexOf(":") + 1);
+  return gradientFaults(
+    judged,
+    name,
+    judgeCommand({ golden, original: file, weights: weights.name }),
+  );
 }
 
 async function opinionsOn(
@@ -113,7 +153,11 @@ function faultsAt(session: QuorumSession, { operation, accused }: Held): readonl
   }));
 }
 
-function outcomesOf(session: QuorumSession, held: readonly Held[]): ReferenceOutcome[] {
+function outcomesOf(
+  session: QuorumSession,
+  held: readonly Held[],
+  faults: readonly Fault[],
+): ReferenceOutcome[] {
   const { traces } = session;
   const embedded = {
     name: EMBEDDED,
@@ -135,7 +179,7 @@ function outcomesOf(session: QuorumSession, held: readonly Held[]): ReferenceOut
         compared: held.filter(({ operation }) => own.has(operation.id)).length,
         total: held.length,
       },
-      faults: held.filter((at) => isAccused([at], one.name)).length,
+      faults: faults.filter(({ reference }) => reference === one.name).length,
     };
   });
 }

@@ -6,7 +6,12 @@ import type { DarknetArchitecture } from "../formats/darknet/architecture.js";
 import { writeDarknetWeights } from "../formats/darknet/weights-writer.js";
 import { weightsHash } from "../record/golden-writer.js";
 import type { ReferenceCache } from "../record/reference-cache.js";
-import { openGolden, readManifest, requireSameUse } from "../references/golden/open-golden.js";
+import {
+  type Golden,
+  openGolden,
+  readManifest,
+  requireSameUse,
+} from "../references/golden/open-golden.js";
 import { runnerCommand } from "../references/runner/installed.js";
 import type { NamedTensors } from "../references/runner/protocol.js";
 import { RunnerClient, type RunnerFacts } from "../references/runner/runner-client.js";
@@ -42,6 +47,8 @@ export interface OpenedTrace extends ReferenceTrace {
   /** `darknet`, `keras`, …: who computed it. */
   readonly library: string;
   readonly facts: Pick<RunnerFacts, "version" | "build" | "commit">;
+  /** A golden of a training pass, which has gradients to judge; its taps are of that pass and are compared with none. */
+  readonly training?: Golden;
 }
 
 /**
@@ -120,7 +127,9 @@ function goldenTrace(folder: string, reference: string, request: TraceRequest): 
     ...(build === undefined ? {} : { build }),
     ...(commit === undefined ? {} : { commit }),
   };
-  return { ...golden, name: reference, library: name, facts };
+  const trace = { ...golden, name: reference, library: name, facts };
+  if (golden.manifest.training === undefined) return trace;
+  return { ...trace, taps: [], read: () => undefined, training: golden };
 }
 
 /** A golden recorded at another size has the same original and other shapes. */

@@ -11,6 +11,7 @@ import {
 } from "../../src/checks/gradient/judge-golden.js";
 import { type DarknetManifest, readManifest } from "../../src/conformance/darknet/manifest.js";
 import { openGolden } from "../../src/references/golden/open-golden.js";
+import { runPlanted } from "../faults/run-planted.js";
 
 const COMMITTED = fileURLToPath(new URL("../../goldens/darknet-conformance", import.meta.url));
 /** The whole suite, where DIFFTEST_SHARED says where it lies. */
@@ -148,6 +149,33 @@ describe("gradients that a manifest calls wrong, played back as a golden", () =>
   );
 });
 
+describe("a golden of a training pass as the reference of a port", () => {
+  it("is accused where its gradients are wrong, and the port, which is right, is not", async () => {
+    const { name, folder, oracle } = recordings.find(isCalledWrong) as Recording;
+    const golden = join(root, `played-${name}`);
+    goldenFromCase(folder, oracle, golden);
+    const result = await runPlanted(
+      "csp",
+      { plants: [] },
+      {
+        original: join(folder, CASE_FILES.original),
+        weights: join(folder, CASE_FILES.weights),
+        inputs: [join(folder, CASE_FILES.input)],
+        reference: `golden:${golden}`,
+        darknet: dialectOf(oracle),
+      },
+    );
+    expect(result.verdict).toBe("differs");
+    expect(result.faults.length).toBeGreaterThan(0);
+    for (const fault of result.faults) {
+      expect(fault).toMatchObject({ component: "reference", reference: `golden:${golden}` });
+    }
+    expect(result.reference.name).toBe("onnxruntime");
+    expect(result.taps.map(({ verdict }) => verdict)).not.toContain("differs");
+    expect(result.warnings.join()).toContain("is a training pass: its gradients were judged");
+  });
+});
+
 /** A recording whose forward pass is not what the definitions give: an area A case shows the same activation. */
 function wrongForward(result: GoldenJudgement): boolean {
   return result.faults.length === 1 && !/\/|^input$/.test(result.faults[0]?.place ?? "/");
@@ -155,9 +183,9 @@ function wrongForward(result: GoldenJudgement): boolean {
 
 /** A library without a backward pass for the head: every gradient is 0 below a delta that is not. */
 function nothingPropagated({ folder, oracle, name }: Recording): boolean {
-  const { training } = openGolden(join(root, `${name}-${oracle}`));
+  const { gradients } = openGolden(join(root, `${name}-${oracle}`));
   expect(folder).toContain(name);
-  return [...training].every(
+  return [...gradients].every(
     ([key, { data }]) => !key.startsWith("update:") || data.every((value) => value === 0),
   );
 }

@@ -65,12 +65,12 @@ export function passesOf(
 
 function baseOf(golden: Golden, architecture: DarknetArchitecture) {
   const inputs = new Map([...golden.inputs].map(([name, { data }]) => [name, data]));
-  return { architecture, inputs, truth: golden.training.get("truth")?.data ?? null };
+  return { architecture, inputs, truth: golden.gradients.get("truth")?.data ?? null };
 }
 
 /** Recorded values whose names begin so, by the rest of the name. */
-function under({ training }: Golden, prefix: string): ReadonlyMap<string, Float32Array> {
-  const found = [...training].filter(([name]) => name.startsWith(prefix));
+function under({ gradients }: Golden, prefix: string): ReadonlyMap<string, Float32Array> {
+  const found = [...gradients].filter(([name]) => name.startsWith(prefix));
   return new Map(found.map(([name, { data }]) => [name.slice(prefix.length), data]));
 }
 
@@ -167,7 +167,7 @@ function parametersAfter(
   architecture: DarknetArchitecture,
   step: number,
 ): ReadonlyMap<string, Float32Array> {
-  const values = golden.training.get(`step:${step}`)?.data;
+  const values = golden.gradients.get(`step:${step}`)?.data;
   const stored = architecture.records.filter(({ file }) => file === "stored");
   const flipped = stored.find(({ transposed }) => transposed === "flipped");
   if (flipped !== undefined) {

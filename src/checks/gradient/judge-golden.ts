@@ -4,6 +4,7 @@ import type { DarknetArchitecture } from "../../formats/darknet/architecture.js"
 import { weightsHash } from "../../record/golden-writer.js";
 import { type Golden, openGolden, requireSameUse } from "../../references/golden/open-golden.js";
 import { fileHash } from "../cached-reference.js";
+import { quoted } from "../command-line.js";
 import { resolveOptions } from "../options.js";
 import { openOriginalFile } from "../originals/formats.js";
 import { type Count, type Fault, type JsonNumber, jsonNumber } from "../result.js";
@@ -71,7 +72,7 @@ export async function judgeGolden(options: JudgeOptions): Promise<GoldenJudgemen
   const golden = openGolden(options.golden);
   const { reference, weights: recorded } = golden.manifest;
   const weights = options.weights ?? recorded.source;
-  const command = `difftest goldens judge ${options.golden} --original ${options.original} --weights ${weights}`;
+  const command = judgeCommand({ ...options, weights });
   const original = await openOriginalFor(golden, { ...options, weights });
   const opened = await original.openWeights();
   try {
@@ -98,6 +99,13 @@ export async function judgeGolden(options: JudgeOptions): Promise<GoldenJudgemen
   }
 }
 
+/** The command line that judges a golden. */
+export function judgeCommand({ golden, original, weights }: JudgeOptions): string {
+  const words = ["difftest", "goldens", "judge", golden, "--original", original];
+  if (weights !== undefined) words.push("--weights", weights);
+  return words.map(quoted).join(" ");
+}
+
 /** The original with the sizes and by the rules that the golden was recorded with. */
 async function openOriginalFor(
   { manifest, inputs }: Golden,
@@ -116,7 +124,8 @@ async function openOriginalFor(
   return openOriginalFile({ path: original, name: original, model: null, options: resolved });
 }
 
-function requireDarknet(architecture: Architecture, path: string): DarknetArchitecture {
+/** @throws {InputError} for an original of another format */
+export function requireDarknet(architecture: Architecture, path: string): DarknetArchitecture {
   if ("training" in architecture) return architecture as DarknetArchitecture;
   throw new InputError(
     "unsupported",

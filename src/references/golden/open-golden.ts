@@ -22,7 +22,7 @@ export interface Golden extends ReferenceTrace {
   /** The inputs it was recorded on, by name. */
   readonly inputs: ReadonlyMap<string, Tensor>;
   /** Values of a training pass by the names that the manifest tells; empty where none was recorded. */
-  readonly training: ReadonlyMap<string, Tensor>;
+  readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
 /** What a run has; a golden of anything else is foreign to it. */
@@ -63,7 +63,7 @@ export function openGolden(directory: string): Golden {
     version: `${manifest.reference.name} ${manifest.reference.version}`,
     manifest,
     inputs,
-    training: readTraining(directory, manifest),
+    gradients: readGradients(directory, manifest),
     taps: [...taps.keys()],
     read: (id) => {
       const tap = taps.get(id);
@@ -76,7 +76,7 @@ export function openGolden(directory: string): Golden {
   };
 }
 
-function readTraining(directory: string, manifest: GoldenManifest): ReadonlyMap<string, Tensor> {
+function readGradients(directory: string, manifest: GoldenManifest): ReadonlyMap<string, Tensor> {
   const values = manifest.training?.values;
   if (values === undefined) return new Map();
   const archive = openArchive(directory, GRADIENTS_FILE, manifest);

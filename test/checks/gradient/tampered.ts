@@ -27,10 +27,10 @@ export interface Tampering {
 export function tampered(out: string, name: string, oracle: string, change: Tampering): string {
   const whole = `${out}-whole`;
   goldenFromCase(join(CASES, name), oracle, whole);
-  const { manifest, inputs, training, read } = openGolden(whole);
+  const { manifest, inputs, gradients, read } = openGolden(whole);
   const { note: _note, training: recorded, digest: _digest, ...content } = manifest;
   if (recorded === undefined) throw new Error(`${name} is no training pass`);
-  const values = [...training].flatMap(([key, value]) => {
+  const values = [...gradients].flatMap(([key, value]) => {
     const changed = change.values === undefined ? value.data : change.values(key, value.data);
     return changed === null ? [] : [[key, { ...value, data: changed }] as const];
   });

@@ -38,6 +38,8 @@ export function apply(
       return weightedSum(inputs as readonly tf.Tensor4D[], operation.attributes, weight);
     case "merge":
       return merge(inputs, operation.attributes.mode);
+    case "constant":
+      return tf.fill(x.shape, operation.attributes.value);
     case "upsample": {
       const [high, wide] = operation.attributes.factor;
       const size: [number, number] = [x.shape[1] * high, x.shape[2] * wide];
