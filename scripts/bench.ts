@@ -13,9 +13,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { writeDarknetWeights } from "../src/formats/darknet/weights-writer.js";
-import { synthesizeWeights } from "../src/weights/synthetic.js";
-import { benchModel } from "./bench/model.js";
+import { type BenchModel, benchModel, openModel, optionsOf, withFile } from "./bench/model.js";
 import {
   type Column,
   type CommandRun,
@@ -26,8 +24,7 @@ import {
 } from "./bench/report.js";
 
 const PROCESSORS = 2;
-const SIZE = "416";
-const MODELS = ["yolov4", "yolo-fastest-1.1"];
+const MODELS = ["yolov4", "yolo-fastest-1.1", "mobilenet-v2", "mnist-cnn"];
 const tsx = ["--import", "tsx"];
 
 const { values } = parseArgs({
@@ -69,16 +66,11 @@ function runCommand(args: readonly string[], folder: string): CommandRun {
   return { ms, peak: memory.peak };
 }
 
-function round(
-  model: string,
-  size: string,
-  weights: string,
-  backend: string,
-  folder: string,
-): Round {
+function round(model: BenchModel, backend: string, folder: string): Round {
   const forward = (side: string) =>
-    JSON.parse(script("forward", side, model, size, weights, "3")) as Forwards;
-  const options = ["--model", model, "--size", size, "--weights", weights, "--backend", backend];
+    JSON.parse(script("forward", side, JSON.stringify(model), "3")) as Forwards;
+  const given = Object.entries({ ...optionsOf(model), backend });
+  const options = given.flatMap(([name, value]) => [`--${name}`, value]);
   return {
     reference: forward("reference"),
     port: forward(backend),
@@ -98,34 +90,29 @@ function backends(): string[] {
   }
 }
 
-function bench(name: string, folder: string): string {
-  const [model = "", size = SIZE] = name.split("@");
-  const { architecture, model: known } = benchModel(model, size);
-  const store = synthesizeWeights(architecture, { seed: 1, gain: known.gain });
-  const weights = join(folder, `${model}.weights`);
-  writeDarknetWeights(weights, architecture, (id) => store.read(id).data);
-  const comparison = JSON.parse(script("comparison", model, size)) as Comparison;
+async function bench(name: string, folder: string): Promise<string> {
+  const model = await withFile(benchModel(name), folder);
+  const { width, height } = (await openModel(model)).network;
+  const comparison = JSON.parse(script("comparison", name)) as Comparison;
   const columns = backends().map(
     (backend): Column => ({
       backend,
-      rounds: Array.from({ length: Number(values.rounds) }, () =>
-        round(model, size, weights, backend, folder),
-      ),
+      rounds: Array.from({ length: Number(values.rounds) }, () => round(model, backend, folder)),
     }),
   );
-  return modelReport(`${model}, ${size}×${size}`, comparison, columns);
+  return modelReport(`${model.id}, ${width}×${height}`, comparison, columns);
 }
 
-function benchModels(): void {
+async function benchModels(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "difftest-bench-"));
   try {
     const processors = Math.min(PROCESSORS, availableParallelism());
     console.log(`${processors} processors, ${values.rounds} rounds, Node ${process.version}\n`);
-    for (const name of values.model) console.log(`${bench(name, folder)}\n`);
+    for (const name of values.model) console.log(`${await bench(name, folder)}\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-if (values.only !== "reading") benchModels();
+if (values.only !== "reading") await benchModels();
 if (values.only !== "models") await import("./bench/reading.js");

@@ -1,5 +1,5 @@
 /**
- * The comparison alone, in a process of its own: `comparison.ts MODEL SIZE`. Every tap's shape with
+ * The comparison alone, in a process of its own: `comparison.ts MODEL[@SIZE]`. Every tap's shape with
  * made-up values; prints one line of JSON: bytes of both sides, and milliseconds for them.
  */
 
@@ -7,11 +7,11 @@ import { compareTap } from "../../src/compare/compare-tap.js";
 import { compareWasm } from "../../src/compare/compare-wasm.js";
 import { sizeOf } from "../../src/tensor/tensor.js";
 import { Numbers } from "../rounding/statistics.js";
-import { benchModel } from "./model.js";
+import { benchModel, openModel } from "./model.js";
 import type { Comparison } from "./report.js";
 
-const [model = "", size = ""] = process.argv.slice(2);
-const { architecture } = benchModel(model, size);
+const [model = ""] = process.argv.slice(2);
+const { architecture } = await openModel(benchModel(model));
 const layers = new Set(architecture.layers.map(({ id }) => id));
 const taps = architecture.operations.filter(({ id }) => layers.has(id));
 const largest = Math.max(...taps.map(({ shape }) => sizeOf(shape)));
@@ -49,12 +49,17 @@ function examineAll(): number {
       expected: expected.subarray(0, length),
       bound: bound.subarray(0, length),
       // As a port in TensorFlow.js has it: channels last.
-      shape: shape.length === 4 ? [0, 2, 3, 1].map((axis) => shape[axis] ?? 1) : shape,
+      shape: channelsLast(shape),
       channelAxis: shape.length - 1,
       fit: true,
       negativeSide: true,
     });
   });
+}
+
+function channelsLast(shape: readonly number[]): readonly number[] {
+  if (architecture.layout === "nhwc" || shape.length !== 4) return shape;
+  return [0, 2, 3, 1].map((axis) => shape[axis] ?? 1);
 }
 
 const thrice = (of: () => number): number[] => [of(), of(), of()];

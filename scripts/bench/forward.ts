@@ -1,9 +1,10 @@
 /**
- * One side alone, in a process of its own: `forward.ts reference|BACKEND MODEL SIZE WEIGHTS ROUNDS`.
+ * One side alone, in a process of its own: `forward.ts reference|BACKEND MODEL ROUNDS`, the model as JSON.
  * Prints one line of JSON: milliseconds of each forward pass, and of all that comes before.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import ort from "onnxruntime-node";
+import type { Original } from "../../src/checks/originals/original.js";
 import { lower } from "../../src/lower/lower.js";
 import type { Tap } from "../../src/port/port.js";
 import { CountedWeights } from "../../src/record/port-weights.js";
@@ -12,13 +13,12 @@ import type { BackendName } from "../../src/runtime/backend.js";
 import { loadBackend } from "../../src/runtime/load-backend.js";
 import { convertLayout } from "../../src/tensor/layout.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { openDarknetWeights } from "../../src/weights/darknet-weights.js";
 import { syntheticInput } from "../../src/weights/synthetic.js";
 import type { WeightStore } from "../../src/weights/weight-store.js";
-import { type BenchModel, benchModel } from "./model.js";
+import { type BenchModel, openModel } from "./model.js";
 import type { Forwards } from "./report.js";
 
-const [side = "", model = "", size = "", weights = "", rounds = "1"] = process.argv.slice(2);
+const [side = "", model = "{}", rounds = "1"] = process.argv.slice(2);
 
 /** Times what `forward` does, as often as asked for. */
 async function time(loaded: () => Promise<() => Promise<void>>): Promise<Forwards> {
@@ -35,7 +35,7 @@ async function time(loaded: () => Promise<() => Promise<void>>): Promise<Forward
 }
 
 /** The original in the reference's runtime, as the reference runs it, but for its outputs alone. */
-async function loadReference({ architecture }: BenchModel, store: WeightStore, input: Tensor) {
+async function loadReference({ architecture }: Original, store: WeightStore, input: Tensor) {
   const outputs = architecture.outputs.map((tap) => ({ tap, name: `out:${tap}` }));
   const lowered = lower(architecture, { outputs });
   const session = await ort.InferenceSession.create(lowered.model, {
@@ -57,22 +57,21 @@ async function loadReference({ architecture }: BenchModel, store: WeightStore, i
 
 /** The built-in port: its taps do nothing, its outputs are read. */
 async function loadPort(
-  original: BenchModel,
+  original: Original,
   store: WeightStore,
   input: Tensor,
   backend: BackendName,
 ) {
   await loadBackend(backend);
+  if (original.model === null) throw new RangeError(`${original.name}: no built-in port`);
   const port = await original.model.load();
   const built = await port.build(new CountedWeights(store), {
     batch: 1,
-    channels: 3,
-    height: original.size,
-    width: original.size,
+    ...original.network,
     inputs: original.architecture.inputs.map(({ name, shape }) => ({ name, shape })),
     options: {},
   });
-  const { data, shape } = convertLayout(input, "nchw", port.layout);
+  const { data, shape } = convertLayout(input, original.architecture.layout ?? "nchw", port.layout);
   const outputs = new Set(original.architecture.outputs);
   const tap: Tap = (name, value) => {
     if (outputs.has(name)) (value as unknown as tf.Tensor).dataSync();
@@ -88,8 +87,8 @@ async function loadPort(
   };
 }
 
-const original = benchModel(model, size);
-const { store } = openDarknetWeights(weights, original.architecture, { dialect: "alexeyab" });
+const original = await openModel(JSON.parse(model) as BenchModel);
+const { store } = await original.openWeights();
 const input = syntheticInput(original.architecture.inputs[0]?.shape ?? [], 1);
 const result = await time(() =>
   side === "reference"

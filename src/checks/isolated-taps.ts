@@ -207,6 +207,13 @@ function knownBefore(session: Session, recorded: Recorded, plan: PlannedTap): Ma
   return known;
 }
 
+/** Where one side is a library with its own way of writing a formula, TensorFlow behind a port too, small gains say nothing. */
+function smallestGainOf({ quorum, facts, resolved }: Session): number {
+  const own = (quorum?.trusted ?? EMBEDDED) === EMBEDDED;
+  const native = facts.runtime === "tfjs" ? resolved.backend === "node" : facts.foreign;
+  return own && !native ? 0 : LIBRARY_GAIN;
+}
+
 async function judgeTap(
   session: Session,
   recorded: Recorded,
@@ -227,7 +234,7 @@ async function judgeTap(
     comparison: record.compared as NonNullable<TapRecord["compared"]>,
     weight: (name) => session.weights.store.read(name).data,
     functionError: functionErrorsOf(session),
-    smallestGain: (session.quorum?.trusted ?? EMBEDDED) === EMBEDDED ? 0 : LIBRARY_GAIN,
+    smallestGain: smallestGainOf(session),
   });
 }
 

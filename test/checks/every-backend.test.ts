@@ -1,19 +1,11 @@
-import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import type { LayerByLayerResult } from "../../src/checks/result.js";
 import { layerByLayerResultSchema } from "../../src/report/result-schema.js";
 import { formatResult } from "../../src/report/terminal.js";
+import { TFJS_NODE } from "../runtime/installed-backends.js";
 
-/** The back-ends that run here: tfjs-node is the one that is optional. */
-const ran = (() => {
-  try {
-    createRequire(import.meta.url).resolve("@tensorflow/tfjs-node");
-    return ["wasm", "node", "cpu"];
-  } catch {
-    return ["wasm", "cpu"];
-  }
-})();
+const ran = ["wasm", ...TFJS_NODE, "cpu"];
 
 /** Runs the example port with faults planted on some back-ends. */
 async function runUnequal(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import { verifyGolden } from "../../src/references/golden/open-golden.js";
+import { TFJS_NODE } from "../runtime/installed-backends.js";
 
 const FOLDER = "goldens/keras";
 /** MobileNetV2 at 32×32 is a model of its own, beside its recording. */
@@ -34,3 +35,22 @@ describe.each(Object.entries(MODELS))("the recording of %s by Keras", (model, op
     await expect(run({ inputs: ["random:2"] })).rejects.toThrow("another input");
   });
 });
+
+describe.each(["wasm", ...TFJS_NODE] as const)(
+  "the built-in ports of Keras models on %s",
+  (backend) => {
+    it.each([
+      ["mnist-cnn", 8],
+      ["mobilenet-v2", 155],
+    ])(
+      "%s agrees in every layer at the size of the published model",
+      async (model, layers) => {
+        const result = await layerByLayer({ model, backend, mode: "isolated" });
+        expect(result).toMatchObject({ verdict: "same", faults: [] });
+        expect(result.taps.length).toBeGreaterThanOrEqual(layers);
+        expect(result.coverage.taps.compared).toBe(result.coverage.taps.total);
+      },
+      120_000,
+    );
+  },
+);
