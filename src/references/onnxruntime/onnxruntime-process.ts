@@ -81,7 +81,7 @@ export class OnnxRuntimeProcess {
   }
 
   /**
-   * Opens weights in the process, those of the graphs to come.
+   * Opens weights in the process, those of the graphs to come. Runs asked for before must be over.
    *
    * @throws {UnavailableError} when the process died, or could not be started
    */
@@ -192,7 +192,8 @@ function inheritable(weights: WeightStoreDescription, file: ScratchFile): Weight
       );
     case "memory": {
       const bytes = new Uint8Array(weights.source.bytes);
-      writeExactly(file.fd, bytes, file.allocate(bytes.byteLength));
+      // Always from the start of the file: those opened before are not read any more.
+      writeExactly(file.fd, bytes, 0);
       return { ...weights, source: { kind: "descriptor", fd: WEIGHTS_FD } };
     }
   }
