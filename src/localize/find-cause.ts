@@ -8,11 +8,14 @@ import type {
 import { sizeOf, type Tensor } from "../tensor/tensor.js";
 import { between } from "./judge.js";
 import { activationMistakes } from "./mistakes/activation.js";
+import { binaryMistakes, reduceMistakes } from "./mistakes/arithmetic.js";
 import { batchNormMistakes } from "./mistakes/batch-norm.js";
+import { contractMistakes } from "./mistakes/contract.js";
 import { convMistakes } from "./mistakes/conv.js";
 import { denseMistakes } from "./mistakes/dense.js";
 import { elementwiseMistakes } from "./mistakes/epsilon.js";
 import type { Mistake, Mistakes, Suspect } from "./mistakes/mistake.js";
+import { weightMistakes } from "./mistakes/recurrent.js";
 import {
   concatMistakes,
   headMistakes,
@@ -31,6 +34,8 @@ import { rearranged } from "./mistakes/values.js";
 const MISTAKES: { readonly [K in OperationKind]?: Mistakes<K> } = {
   activation: activationMistakes,
   "batch-norm": batchNormMistakes,
+  binary: binaryMistakes,
+  contract: contractMistakes,
   conv: convMistakes,
   concat: concatMistakes,
   dense: denseMistakes,
@@ -38,11 +43,13 @@ const MISTAKES: { readonly [K in OperationKind]?: Mistakes<K> } = {
   head: headMistakes,
   merge: mergeMistakes,
   pool: poolMistakes,
+  reduce: reduceMistakes,
   reorg: reorgMistakes,
   resize: resizeMistakes,
   slice: sliceMistakes,
   softmax: softmaxMistakes,
   upsample: upsampleMistakes,
+  weight: weightMistakes,
 };
 
 /** A faulty tap and everything it was computed from. Values are NCHW. */
@@ -109,7 +116,7 @@ export async function findCause(
     if (left < trial) return undefined;
     left -= trial;
     budget.left -= trial;
-    const value = mistake.value ?? (await tryMistake(reference, input, parts, mistake))?.data;
+    const value = mistake.value ?? (await tryMistake(reference, input, mistake))?.data;
     const rest = value === undefined ? Number.POSITIVE_INFINITY : rms(input.actual, value) / before;
     if (rest < (best?.rest ?? limit)) best = { cause: place + mistake.cause, rest };
     return value;
@@ -197,11 +204,14 @@ async function innerValues(
   return values;
 }
 
+/** Inside an unrolled layer: a mistake there is made in every step, which no edit of one of them explains. */
+const STEP_IN_TIME = /(^|\/)(step|time)_\d+\//;
+
 function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, Tensor>): Mistake[] {
   const { architecture } = input;
   const operation = architecture.operations.find((one) => one.id === id);
   const expected = values.get(id);
-  if (operation === undefined || expected === undefined) return [];
+  if (operation === undefined || expected === undefined || STEP_IN_TIME.test(id)) return [];
   const valueOfTap = (name: string) =>
     input.known.get(name) ?? values.get(name) ?? input.valueOf(name);
   const inputs = operation.inputs.map(valueOfTap).filter((value) => value !== undefined);
@@ -212,6 +222,7 @@ function mistakesIn(input: CauseInput, id: string, values: ReadonlyMap<string, T
     inputs,
     actual: actualOf(input, id),
     weight: (role: string) => input.weight(operation.weights[role] ?? ""),
+    weightNamed: input.weight,
     faultyChannels: operation.shape[1] === input.expected.shape[1] ? faultyChannels(input) : [],
   } as unknown as Suspect;
   const think = MISTAKES[operation.kind] as Mistakes<OperationKind> | undefined;
@@ -239,27 +250,29 @@ function actualOf(input: CauseInput, id: string): Float32Array | undefined {
 async function tryMistake(
   reference: EmbeddedReference,
   input: CauseInput,
-  parts: readonly string[],
-  mistake: Mistake,
+  { operation, operations = operation === undefined ? [] : [operation], weights, shapes }: Mistake,
 ): Promise<Tensor | undefined> {
-  const { operation: edited, weights, shapes } = mistake;
-  if (edited !== undefined && !fits(input, edited)) return undefined;
+  if (operation !== undefined && !fits(input, operation)) return undefined;
   const architecture = {
     ...input.architecture,
-    operations: input.architecture.operations.map((one) => (one.id === edited?.id ? edited : one)),
+    operations: edited(input.architecture.operations, operations),
     weights: input.architecture.weights.map((spec) => ({
       ...spec,
       shape: shapes?.[spec.name] ?? spec.shape,
     })),
   };
   const known = new Map(input.known);
-  for (const id of edited?.inputs ?? []) {
+  const parts = between(architecture, input.operation, known);
+  for (const id of operations.flatMap(({ inputs }) => inputs)) {
     const value = known.get(id) ?? input.valueOf(id);
     if (value !== undefined && !parts.includes(id)) known.set(id, value);
   }
   try {
     const { values } = await reference.compute(
-      { operations: parts, outputs: [{ tap: input.operation.id, name: "tried" }] },
+      {
+        operations: between(architecture, input.operation, known),
+        outputs: [{ tap: input.operation.id, name: "tried" }],
+      },
       known,
       { architecture, ...(weights === undefined ? {} : { overrides: weights }) },
     );
@@ -269,6 +282,20 @@ async function tryMistake(
     // A mistake that the runtime refuses is none that a port can make: it would not have run either.
     return undefined;
   }
+}
+
+/** The operations with some replaced by their ids; new ones stand in front of the next that is replaced. */
+function edited(originals: readonly Operation[], changes: readonly Operation[]): Operation[] {
+  const ids = new Set(originals.map(({ id }) => id));
+  const instead = new Map<string, Operation[]>();
+  let added: Operation[] = [];
+  for (const change of changes) {
+    added.push(change);
+    if (!ids.has(change.id)) continue;
+    instead.set(change.id, added);
+    added = [];
+  }
+  return originals.flatMap((one) => instead.get(one.id) ?? [one]);
 }
 
 function fits(input: CauseInput, edited: Operation): boolean {

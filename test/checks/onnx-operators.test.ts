@@ -105,7 +105,7 @@ describe("a port of ONNX operators whose families are known", () => {
 
   it.each([
     ["gain", taps],
-    ["gates,groups", ["group_norm", "lstm", "gru"]],
+    ["gates,reset,groups", ["group_norm", "lstm", "gru"]],
     [
       "padding,slope,epsilon,corners,alpha,axis",
       ["pooled_row", "prelu", "group_norm", "instance_norm", "resized", "lrn", "reduced"],

@@ -8,6 +8,8 @@ export interface Mistake {
   readonly cause: string;
   /** The operation as the port may have it; the others stay. */
   readonly operation?: Operation;
+  /** Several steps as the port may have them; those of the original by their ids, new ones in front of the first that reads them. */
+  readonly operations?: readonly Operation[];
   /** Weights as the port may have read them, by name. */
   readonly weights?: Readonly<Record<string, Float32Array>>;
   /** Shapes of those weights, where they are not the stored ones. */
@@ -32,6 +34,8 @@ export interface Suspect<K extends OperationKind = OperationKind> {
   /** The port's value of the faulty tap, when that is this operation's own output; else `undefined`. */
   readonly actual: Float32Array | undefined;
   readonly weight: (role: string) => Tensor;
+  /** A weight of any operation by its name. */
+  readonly weightNamed: (name: string) => Tensor;
   /** Channels in which the faulty tap differs; those of the operation, where it has as many. */
   readonly faultyChannels: readonly number[];
 }

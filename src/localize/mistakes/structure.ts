@@ -192,8 +192,16 @@ export const headMistakes: Mistakes<"head"> = ({ operation }) => {
 
 /** Another temperature, or one sum over all images of the batch. */
 export const softmaxMistakes: Mistakes<"softmax"> = ({ operation, actual, inputs }) => {
-  const { temperature } = operation.attributes;
-  const mistakes: Mistake[] = [];
+  const { axis, temperature } = operation.attributes;
+  const mistakes = operation.shape.flatMap((size, other): Mistake[] => {
+    if (other === axis || size < 2) return [];
+    return [
+      {
+        cause: `softmax is over axis ${other}, expected axis ${axis}`,
+        operation: withAttributes(operation, { axis: other, size }),
+      },
+    ];
+  });
   if (temperature !== 1) {
     mistakes.push({
       cause: `temperature is 1, expected ${shown(temperature)}`,

@@ -1,4 +1,5 @@
 import { definePort, type PlainTensor, type Tap } from "../../../src/port/port.js";
+import { gruOverTime, lstmOverTime } from "./plain-recurrent.js";
 import {
   at,
   each,
@@ -15,76 +16,6 @@ import {
 
 type Weights = Readonly<Record<string, Plain>>;
 type Inputs = Readonly<Record<"row" | "map" | "volume" | "time" | "left" | "right", Plain>>;
-
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
-/** W·x + R·h of one gate, and its bias of both halves. */
-function gate(
-  w: Weights,
-  cell: string,
-  which: number,
-  units: number,
-  x: readonly number[],
-  h: readonly number[],
-) {
-  const gates = (w[`${cell}.bias`]?.shape[1] ?? 0) / units / 2;
-  const bias = (half: number, u: number) =>
-    at(w[`${cell}.bias`] as Plain, [0, (half * gates + which) * units + u]);
-  const times = (role: string, u: number, values: readonly number[]) =>
-    sum(
-      values.length,
-      (i) => (values[i] ?? 0) * at(w[`${cell}.${role}`] as Plain, [0, which * units + u, i]),
-    );
-  const units_ = Array.from({ length: units }, (_, u) => u);
-  return {
-    input: units_.map((u) => times("w", u, x) + bias(0, u)),
-    recurrent: (state: readonly number[]) => units_.map((u) => times("r", u, state) + bias(1, u)),
-    sum: units_.map((u) => times("w", u, x) + bias(0, u) + times("r", u, h) + bias(1, u)),
-  };
-}
-
-type Cell = (x: readonly number[], h: number[], c: number[]) => { h: number[]; c: number[] };
-
-/** Runs a cell over time, batch by batch: [time, 1, batch, units]. */
-function recur(x: Plain, units: number, cell: Cell): Plain {
-  const [time = 0, batch = 0, inputs = 0] = x.shape;
-  const result = new Float32Array(time * batch * units);
-  for (let b = 0; b < batch; b++) {
-    let state = { h: new Array<number>(units).fill(0), c: new Array<number>(units).fill(0) };
-    for (let t = 0; t < time; t++) {
-      const row = Array.from({ length: inputs }, (_, i) => at(x, [t, b, i]));
-      state = cell(row, state.h, state.c);
-      result.set(state.h, (t * batch + b) * units);
-    }
-  }
-  return { data: result, shape: [time, 1, batch, units] };
-}
-
-function lstm(w: Weights, x: Plain): Plain {
-  const order = makes("gates") ? [0, 2, 1, 3] : [0, 1, 2, 3];
-  return recur(x, 3, (row, h, c) => {
-    const [i, o, f, g] = order.map((which) => gate(w, "lstm", which, 3, row, h).sum) as number[][];
-    const next = c.map(
-      (old, u) => sigmoid(f?.[u] ?? 0) * old + sigmoid(i?.[u] ?? 0) * Math.tanh(g?.[u] ?? 0),
-    );
-    return { h: next.map((value, u) => sigmoid(o?.[u] ?? 0) * Math.tanh(value)), c: next };
-  });
-}
-
-function gru(w: Weights, x: Plain): Plain {
-  return recur(x, 3, (row, h, c) => {
-    const [z, r, n] = [0, 1, 2].map((which) => gate(w, "gru", which, 3, row, h));
-    const reset = r?.sum.map(sigmoid) ?? [];
-    const before = makes("gates") ? h.map((v, u) => v * (reset[u] ?? 0)) : h;
-    const inner = n?.recurrent(before) ?? [];
-    const next = h.map((old, u) => {
-      const gated = makes("gates") ? (inner[u] ?? 0) : (reset[u] ?? 0) * (inner[u] ?? 0);
-      const update = sigmoid(z?.sum[u] ?? 0);
-      return (1 - update) * Math.tanh((n?.input[u] ?? 0) + gated) + update * old;
-    });
-    return { h: next, c };
-  });
-}
 
 /** Any rank, stride 1, zeros outside; `pad` on each side. */
 function convolution(x: Plain, kernel: Plain, bias: Plain, pad: number): Plain {
@@ -220,8 +151,8 @@ function values(
       const powers = (h: number) => sum(4, (d) => Math.exp(at(left, [b, i, h, d])));
       return Math.log(sum(makes("axis") ? 1 : 2, powers));
     }),
-    lstm: lstm(w, time),
-    gru: gru(w, time),
+    lstm: lstmOverTime(w, time, 3),
+    gru: gruOverTime(w, time, 3),
   };
 }
 
