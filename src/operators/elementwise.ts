@@ -27,6 +27,8 @@ interface Definition {
   readonly inputRoundings?: (parameters: Parameters) => number;
   /** Height of a step that an error may carry `x` over. */
   readonly step?: (parameters: Parameters) => number;
+  /** Distance from `x` to the nearest step; without it a step is taken to be near everywhere. Steps lie 1 apart. */
+  readonly distance?: (graph: GraphBuilder, x: string) => string;
   /** Name of its {@link FunctionError}: the transcendental in it. */
   readonly error?: string;
 }
@@ -54,7 +56,8 @@ function elementwiseBound(
     output,
     bounds: [e = null],
   } = context;
-  const { slope, roundings, inputRoundings, step, error } = FUNCTIONS[attributes.function];
+  const { slope, roundings, inputRoundings, step, distance, error } =
+    FUNCTIONS[attributes.function];
   const size = graph.node("Abs", [output]);
   const own = total(graph, [
     roundings === 0 ? null : roundingOf(context, size, roundings),
@@ -77,8 +80,31 @@ function elementwiseBound(
   const passed =
     typeof factor === "number" ? scaled(graph, e, factor) : graph.node("Mul", [e, factor]);
   const height = step?.(attributes.parameters) ?? 0;
-  const jump = height === 0 ? null : scaled(graph, graph.node("Sign", [e]), height);
+  const jump =
+    height === 0
+      ? null
+      : scaled(
+          graph,
+          distance ? crossed(graph, distance(graph, x), e) : graph.node("Sign", [e]),
+          height,
+        );
   return total(graph, [own, transcendental, passed, jump]);
+}
+
+/** How many steps, 1 apart, an error `e` may carry a value over whose nearest one is this far. */
+function crossed(graph: GraphBuilder, distance: string, e: string): string {
+  const beyond = graph.node("Sub", [e, distance]);
+  const steps = graph.node("Add", [graph.node("Floor", [beyond]), graph.float(1)]);
+  return graph.node("Relu", [steps]);
+}
+
+/** |x − the nearest whole number|, and |x − the nearest half| = ½ less that. */
+function toWhole(graph: GraphBuilder, x: string): string {
+  return graph.node("Abs", [graph.node("Sub", [x, graph.node("Round", [x])])]);
+}
+
+function toHalf(graph: GraphBuilder, x: string): string {
+  return graph.node("Sub", [graph.float(0.5), toWhole(graph, x)]);
 }
 
 const always = (slope: number) => () => slope;
@@ -164,14 +190,23 @@ const FUNCTIONS: Readonly<Record<ElementwiseFunction, Definition>> = {
     slope: always(0),
     roundings: 0,
     step: () => 1,
+    distance: toWhole,
   },
-  ceil: { exact: Math.ceil, lower: simple("Ceil"), slope: always(0), roundings: 0, step: () => 1 },
+  ceil: {
+    exact: Math.ceil,
+    lower: simple("Ceil"),
+    slope: always(0),
+    roundings: 0,
+    step: () => 1,
+    distance: toWhole,
+  },
   round: {
     exact: roundHalfEven,
     lower: simple("Round"),
     slope: always(0),
     roundings: 0,
     step: () => 1,
+    distance: toHalf,
   },
   sin: { exact: Math.sin, lower: simple("Sin"), slope: always(1), roundings: 1, error: "tanh" },
   cos: { exact: Math.cos, lower: simple("Cos"), slope: always(1), roundings: 1, error: "tanh" },

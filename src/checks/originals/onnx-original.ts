@@ -186,7 +186,7 @@ function precisionWarnings(name: string, run: OnnxModelRun): string[] {
     ...(bytes === 0
       ? []
       : [
-          `${name}: ${bytes} ${of} quantized: they are compared as whole numbers to within one step, what is computed from them to within the measured noise`,
+          `${name}: ${bytes} ${of} quantized: they are compared as whole numbers (equal, or one step apart where rounding may fall either way), what is computed from them as any other value`,
         ]),
   ];
 }

@@ -8,7 +8,7 @@ import type {
 import { sizeOf } from "../../tensor/tensor.js";
 import { capturedBy } from "./captured.js";
 import type { OnnxModel } from "./model-reader.js";
-import { isExact, nodeOperations } from "./nodes/node-operations.js";
+import { isExact, isQuantizing, nodeOperations } from "./nodes/node-operations.js";
 import {
   type NodeContext,
   type NodeOperation,
@@ -67,6 +67,7 @@ class OnnxReading {
     this.#context = {
       value: (name) => trace.values.get(name),
       weight: (name) => (types.get(name) === "float32" ? shapes.get(name) : undefined),
+      widened: (name) => shapes.get(name),
       numbers: (name) => this.#numbers(name),
       opset: model.opsets.get("") ?? 1,
     };
@@ -114,12 +115,12 @@ class OnnxReading {
     return values === undefined || values.length === 0 ? null : constant(view, values);
   }
 
-  /** Half precision and quantized values are another arithmetic than the known kinds have. */
+  /** Half precision and, but for the operators made for them, quantized values are another arithmetic than the known kinds have. */
   #known(view: NodeView, inputs: readonly string[]): readonly NodeOperation[] | null {
     const types = [view.output.type, ...inputs.map((name) => this.#trace.values.get(name)?.type)];
-    return types.some((type) => type !== undefined && NARROW.has(type))
-      ? null
-      : nodeOperations(view);
+    const isOther = (type: string | undefined) =>
+      type !== undefined && NARROW.has(type) && !(isQuantizing(view) && /^u?int8$/.test(type));
+    return types.some(isOther) ? null : nodeOperations(view);
   }
 
   #opaque(view: NodeView, inputs: readonly string[], fixed: boolean): readonly NodeOperation[] {

@@ -85,15 +85,23 @@ export class EmbeddedReference {
    */
   async step({ id, between, functionError }: StepRequest, known: KnownValues): Promise<StepValue> {
     const cut = new Set(known.keys());
-    const outputs = [{ tap: id, name: "bound", factor: TRIGGER_FACTOR }];
-    const bounds =
-      functionError === null
-        ? {}
-        : { bounds: { mode: "trigger", cut, functionError, outputs } as const };
+    // Values that were rounded to whole numbers are equal or whole steps apart: nothing of that is chance.
+    const { mode, factor } = this.#roundsToWhole(between)
+      ? ({ mode: "hard", factor: 1 } as const)
+      : ({ mode: "trigger", factor: TRIGGER_FACTOR } as const);
+    const outputs = [{ tap: id, name: "bound", factor }];
+    const bounds = functionError === null ? {} : { bounds: { mode, cut, functionError, outputs } };
     const options = { operations: between, outputs: [{ tap: id, name: "value" }], ...bounds };
     const { values } = await this.compute(options, known);
     const value = values.get("value") as Tensor;
     return { value, bound: values.get("bound")?.data ?? null, unknown: null };
+  }
+
+  #roundsToWhole(ids: readonly string[]): boolean {
+    return this.#architecture.operations.some(
+      ({ id, kind, attributes }) =>
+        kind === "elementwise" && attributes.function === "round" && ids.includes(id),
+    );
   }
 
   /**

@@ -205,7 +205,7 @@ export class OnnxModelReference extends EmbeddedReference {
     if (exact) return "exact";
     const opaque = operations.some(({ kind }) => kind === "opaque");
     if (opaque) return whole && !this.#isQuantized(id) ? "exact" : "noise";
-    return whole ? "exact" : "derived";
+    return whole && !this.#isQuantized(id) ? "exact" : "derived";
   }
 
   #isQuantized(id: string): boolean {

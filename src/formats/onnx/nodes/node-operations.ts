@@ -4,6 +4,7 @@ import { NORMALIZATION } from "./normalization.js";
 import { POINTWISE } from "./pointwise.js";
 import { POOLING } from "./pooling.js";
 import { PRODUCTS } from "./products.js";
+import { QUANTIZATION } from "./quantization.js";
 import { RECURRENT } from "./recurrent.js";
 import { REDUCTIONS } from "./reductions.js";
 import { RESIZING } from "./resizing.js";
@@ -32,8 +33,19 @@ export function nodeOperations(view: NodeView): readonly NodeOperation[] | null 
   const move = MOVES[operator];
   if (move !== undefined) return move(view);
   if (operator === "Cast") return cast(view);
+  if (QUANTIZED.has(view.output.type) || isQuantizing(view)) {
+    return QUANTIZATION[operator]?.(view) ?? null;
+  }
   if (!COMPUTED.has(view.output.type)) return null;
   return READERS[operator]?.(view) ?? null;
+}
+
+/** Types of quantized values, and of sums of them. */
+const QUANTIZED: ReadonlySet<string> = new Set(["int8", "uint8"]);
+
+/** Whether a node is made to take or give quantized values. */
+export function isQuantizing(view: NodeView): boolean {
+  return isStandard(view) && (view.node.op_type ?? "") in QUANTIZATION;
 }
 
 /** Floats of other widths and truncations to whole numbers are left to the runtime: it rounds exactly one way. */

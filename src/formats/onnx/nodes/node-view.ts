@@ -14,6 +14,8 @@ export interface NodeContext {
   readonly value: (name: string) => TracedValue | undefined;
   /** Shape of a stored float32 tensor that is one of the model's weights. */
   readonly weight: (name: string) => readonly number[] | undefined;
+  /** Shape of a stored tensor of any type that is one of the model's weights; they are widened to float32. */
+  readonly widened: (name: string) => readonly number[] | undefined;
   /** Numbers that are the same whatever floats the model is given: sizes, axes, stored constants. */
   readonly numbers: (name: string) => readonly number[] | undefined;
   /** Version of the standard operator set. */
@@ -96,11 +98,19 @@ export class NodeView {
 
   /** An input as something that can be computed with; `undefined` where it is no float32 or unknown. */
   operand(position: number): Operand | undefined {
+    return this.#operand(position, this.weight(position));
+  }
+
+  /** The same of quantized values too, as the whole numbers that they are stored as. */
+  wholeOperand(position: number): Operand | undefined {
+    return this.#operand(position, this.#context.widened(this.name(position)));
+  }
+
+  #operand(position: number, weight: readonly number[] | undefined): Operand | undefined {
     const name = this.name(position);
     const value = this.#context.value(name);
     if (value !== undefined) return { name, shape: value.shape, parts: [] };
     const part = `input_${position}`;
-    const weight = this.#context.weight(name);
     if (weight !== undefined) {
       const attributes = { shape: weight };
       const stored: NodeOperation<"weight"> = {

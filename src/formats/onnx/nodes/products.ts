@@ -41,7 +41,7 @@ function convolution(view: NodeView): readonly NodeOperation[] | null {
   if (windows === null) return null;
   const weights = kernelAndBias(view);
   if (operand.shape.length !== 4 || weights === null) {
-    return convolutionOfAnyRank(view, operand, kernel, windows);
+    return convolutionOfAnyRank(view, operand, kernel);
   }
   const attributes = {
     ...convAttributes(windows),
@@ -57,10 +57,17 @@ function convolutionOfAnyRank(
   view: NodeView,
   operand: Operand,
   kernel: Operand,
-  { kernel: size, strides, dilations, before, after }: Windows,
 ): readonly NodeOperation[] | null {
   const steps = new Steps();
-  const x = steps.use(operand);
+  const product = convolved(view, steps, steps.use(operand), steps.use(kernel));
+  return product && endWithBias(view, steps, product);
+}
+
+/** The convolution of a node with this kernel [out, in, *size], without a bias; `null` where its windows are not clear. */
+export function convolved(view: NodeView, steps: Steps, x: Step, kernel: Step): Step | null {
+  const windows = windowsOf(view, x.shape, kernel.shape.slice(2));
+  if (windows === null) return null;
+  const { kernel: size, strides, dilations, before, after } = windows;
   const attributes = {
     filters: kernel.shape[0] ?? 1,
     kernel: size,
@@ -72,15 +79,8 @@ function convolutionOfAnyRank(
     channelAxis: 1,
     kernelOrder: "in-out",
   } as const;
-  const { shape } = view.output;
-  const product = steps.emit(
-    "product",
-    "conv-nd",
-    [x, kernelLast(steps, steps.use(kernel))],
-    attributes,
-    shape,
-  );
-  return endWithBias(view, steps, product);
+  const inputs = [x, kernelLast(steps, kernel)];
+  return steps.emit("product", "conv-nd", inputs, attributes, view.output.shape);
 }
 
 /** A kernel [out, in, *size] as [*size, in, out]; the first two are exchanged likewise in a transposed convolution's. */
