@@ -43,12 +43,24 @@ export function float32FromBfloat16(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer);
 }
 
-/** The eight-bit formats: those of "FP8 Formats for Deep Learning" (arXiv 2209.05433), and the MX scale (OCP MX 1.0). */
-export type Float8Format = "float8e4m3" | "float8e5m2" | "float8e8m0";
+/** What becomes of the bits of each eight-bit format. */
+const FLOAT8 = {
+  float8e4m3: e4m3Value,
+  float8e4m3fnuz: (bits: number) => fnuzValue(bits, 3),
+  float8e5m2: e5m2Value,
+  float8e5m2fnuz: (bits: number) => fnuzValue(bits, 2),
+  float8e8m0: e8m0Value,
+};
+
+/**
+ * The eight-bit formats: those of "FP8 Formats for Deep Learning" (arXiv 2209.05433), their `fnuz` forms
+ * (arXiv 2206.02915: no infinities, no −0, exponent bias one larger), and the MX scale (OCP MX 1.0).
+ */
+export type Float8Format = keyof typeof FLOAT8;
 
 /** float8 bits to float32. */
 export function float32FromFloat8(bits: Uint8Array, format: Float8Format): Float32Array {
-  const widen = { float8e4m3: e4m3Value, float8e5m2: e5m2Value, float8e8m0: e8m0Value }[format];
+  const widen = FLOAT8[format];
   const table = Float32Array.from({ length: 256 }, (_, k) => widen(k));
   return Float32Array.from(bits, (byte) => table[byte] as number);
 }
@@ -66,6 +78,15 @@ function e4m3Value(bits: number): number {
 /** The upper byte of a half. */
 function e5m2Value(bits: number): number {
   return halfValue(bits << 8);
+}
+
+/** The bits of −0 are NaN, all others numbers; the bias is one larger: half the value that the bits have otherwise. */
+function fnuzValue(bits: number, fractionBits: number): number {
+  if (bits === 0x80) return Number.NaN;
+  const [sign, body] = [bits >> 7, bits & 0x7f];
+  const exponent = body >> fractionBits;
+  const fraction = body & (2 ** fractionBits - 1);
+  return smallValue(sign, exponent, fraction, 7 - fractionBits, fractionBits, false) / 2;
 }
 
 /** A power of two, no sign, no zero. */

@@ -12,7 +12,9 @@ const BITS = {
   float16: 16,
   bfloat16: 16,
   float8e4m3: 8,
+  float8e4m3fnuz: 8,
   float8e5m2: 8,
+  float8e5m2fnuz: 8,
   float8e8m0: 8,
   float6e2m3: 6,
   float6e3m2: 6,
@@ -70,7 +72,9 @@ export function tensorFromBytes(
     case "bfloat16":
       return { dtype: "float32", shape, data: float32FromBfloat16(view(bytes(), Uint16Array)) };
     case "float8e4m3":
+    case "float8e4m3fnuz":
     case "float8e5m2":
+    case "float8e5m2fnuz":
     case "float8e8m0":
       return { dtype: "float32", shape, data: float32FromFloat8(bytes(), dtype) };
     case "int32":
@@ -79,6 +83,9 @@ export function tensorFromBytes(
       return { dtype: "int32", shape, data: Int32Array.from(view(bytes(), Int16Array)) };
     case "int8":
       return { dtype: "int32", shape, data: Int32Array.from(view(bytes(), Int8Array)) };
+    case "int4":
+    case "uint4":
+      return { dtype: "int32", shape, data: int32FromNibbles(bytes(), shape, dtype === "int4") };
     case "uint16":
       return { dtype: "int32", shape, data: Int32Array.from(view(bytes(), Uint16Array)) };
     case "uint8":
@@ -109,6 +116,18 @@ function view<T>(bytes: Uint8Array, type: TypedArrayConstructor<T>): T {
   const size = type.BYTES_PER_ELEMENT;
   const aligned = bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
   return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / size);
+}
+
+/** Two elements a byte, the first in the low half; the last half of an odd number of them is not used. */
+function int32FromNibbles(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  signed: boolean,
+): Int32Array<ArrayBuffer> {
+  return Int32Array.from({ length: elementsOf(shape) ?? 0 }, (_, k) => {
+    const nibble = ((bytes[k >> 1] as number) >> (k % 2 === 0 ? 0 : 4)) & 15;
+    return signed && nibble > 7 ? nibble - 16 : nibble;
+  });
 }
 
 function int64FromUint32(values: Uint32Array): BigInt64Array {

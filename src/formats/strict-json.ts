@@ -11,12 +11,12 @@ export interface JsonNumber {
   readonly literal: string;
 }
 
-/** Deepest nesting read. Headers of weight files nest 3 deep, Keras configurations below 30. */
-const MAX_DEPTH = 200;
+/** Deepest nesting read, as in the Rust library that safetensors parses its headers with; they nest 3 deep. */
+const MAX_DEPTH = 127;
 
 /**
- * Parses JSON (RFC 8259) for hostile input: a doubled key, a lone surrogate, text after the value and
- * deep nesting are errors, which `JSON.parse` lets pass or answers with a stack overflow.
+ * Parses JSON (RFC 8259) for hostile input: a doubled key, a lone surrogate, a number
+ * beyond float64, text after the value and deep nesting are errors, which `JSON.parse` lets pass or answers with a stack overflow.
  *
  * @throws {InputError} `corrupt`, with the offset in the text
  */
@@ -56,8 +56,13 @@ class StrictJsonParser {
     const word = this.#match(WORD);
     if (word !== undefined) return word === "null" ? null : word === "true";
     const literal = this.#match(NUMBER);
-    if (literal !== undefined) return { literal };
+    if (literal !== undefined) return this.#number(literal);
     throw this.#unexpected("a value");
+  }
+
+  #number(literal: string): JsonNumber {
+    if (Number.isFinite(Number(literal))) return { literal };
+    throw this.#error(`number before ${this.#at} is beyond any float64`);
   }
 
   #nested<T>(read: () => T): T {

@@ -6,7 +6,9 @@ import type { AttributeProto, GraphProto, NodeProto } from "./schema.js";
 const NARROW: ReadonlySet<StoredDType | undefined> = new Set<StoredDType | undefined>([
   "bfloat16",
   "float8e4m3",
+  "float8e4m3fnuz",
   "float8e5m2",
+  "float8e5m2fnuz",
   "float8e8m0",
   "float4e2m1",
   "int4",

@@ -42,6 +42,8 @@ const DTYPES: ReadonlyMap<string, StoredDType> = new Map([
   ["I8", "int8"],
   ["F8_E5M2", "float8e5m2"],
   ["F8_E4M3", "float8e4m3"],
+  ["F8_E5M2FNUZ", "float8e5m2fnuz"],
+  ["F8_E4M3FNUZ", "float8e4m3fnuz"],
   ["F8_E8M0", "float8e8m0"],
   ["I16", "int16"],
   ["U16", "uint16"],
@@ -97,7 +99,7 @@ function notText(source: string, cause: unknown): InputError {
 
 function metadataFrom(value: StrictJson | undefined, source: string): Map<string, string> {
   const metadata = new Map<string, string>();
-  if (value === undefined) return metadata;
+  if (value === undefined || value === null) return metadata;
   if (!(value instanceof Map)) {
     throw new InputError(
       "corrupt",

@@ -78,6 +78,22 @@ describe("safetensors", () => {
       57_344,
       Number.POSITIVE_INFINITY,
     ]);
+    // The formats without −0: its bits are NaN, and every exponent is one lower.
+    expect(values("F8_E4M3FNUZ", Uint8Array.of(0x38, 0x7f, 0x01, 0x80, 0xff), 5)).toEqual([
+      "float32",
+      0.5,
+      240,
+      2 ** -10,
+      Number.NaN,
+      -240,
+    ]);
+    expect(values("F8_E5M2FNUZ", Uint8Array.of(0x3c, 0x7f, 0x01, 0x80), 4)).toEqual([
+      "float32",
+      0.5,
+      57_344,
+      2 ** -17,
+      Number.NaN,
+    ]);
     expect(values("I64", BigInt64Array.of(-(2n ** 63n)), 1)).toEqual(["int64", -(2n ** 63n)]);
     expect(values("U64", BigUint64Array.of(2n ** 53n + 1n), 1)).toEqual(["int64", 2n ** 53n + 1n]);
     expect(values("U32", Uint32Array.of(2 ** 32 - 1), 1)).toEqual(["int64", 2n ** 32n - 1n]);
@@ -169,7 +185,8 @@ describe("safetensors", () => {
     ["metadata of a number", withHeader('{"__metadata__":{"x":1}}', f32()), /"x" is a number/],
     ["a doubled key", withHeader('{"a":{},"a":{}}', f32()), /key "a" at 8 is there twice/],
     ["half a surrogate pair", withHeader('{"\\ud800":{}}', f32()), /half a surrogate/],
-    ["deep nesting", withHeader(`{"a":${"[".repeat(9000)}`, f32()), /nests deeper than 200/],
+    ["a number beyond float64", withHeader(`{"a":{"x":1e999}}`, f32()), /beyond any float64/],
+    ["deep nesting", withHeader(`{"a":${"[".repeat(9000)}`, f32()), /nests deeper than 127/],
     ["trailing bytes", withHeader("{}", f32(1)), /cover 0 of 4 bytes/],
     [
       "a hole",
