@@ -1,9 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { JUDGEMENT_SCHEMA } from "../checks/gradient/judge-golden.js";
+import { JUDGEMENT_SCHEMA } from "../checks/gradient/judgement-schema.js";
 import { InputError } from "../errors.js";
-import { MANIFEST_FILE } from "../references/golden/manifest.js";
-import { verifyGolden } from "../references/golden/open-golden.js";
+import { MANIFEST_FILE } from "../references/golden/files.js";
 import { formatJudgement } from "../report/gradient-report.js";
 import { badValue } from "../suggest.js";
 import { type Command, type Io, type Outcome, textOf, type Values } from "./command.js";
@@ -44,12 +43,13 @@ export const goldensCommand: Command = {
 
 async function run(values: Values, args: readonly string[], io: Io): Promise<Outcome> {
   const [action = "", directory = ""] = args;
-  if (action === "verify") return verify(directory, io);
+  if (action === "verify") return await verify(directory, io);
   if (action === "judge") return await judge(directory, values, io);
   throw badValue("goldens", action, "verify or judge");
 }
 
-function verify(directory: string, io: Io): Outcome {
+async function verify(directory: string, io: Io): Promise<Outcome> {
+  const { verifyGolden } = await import("../references/golden/open-golden.js");
   for (const folder of goldensIn(directory)) {
     const { manifest } = verifyGolden(folder);
     const { reference, original, weights, inputs, training } = manifest;

@@ -5,6 +5,12 @@ import { InputError } from "../errors.js";
 import { writeFileAtomic } from "../formats/atomic-file.js";
 import { writeNpz } from "../formats/npy/npz.js";
 import {
+  GRADIENTS_FILE,
+  INPUTS_FILE,
+  MANIFEST_FILE,
+  TRACE_FILE,
+} from "../references/golden/files.js";
+import {
   bytesOf,
   digestOf,
   GOLDEN_SCHEMA,
@@ -12,11 +18,7 @@ import {
   type GoldenManifest,
   type GoldenTraining,
   GRADIENT_CONVENTION,
-  GRADIENTS_FILE,
   hashOf,
-  INPUTS_FILE,
-  MANIFEST_FILE,
-  TRACE_FILE,
 } from "../references/golden/manifest.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WeightStore } from "../weights/weight-store.js";

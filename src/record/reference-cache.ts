@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { INPUTS_FILE, MANIFEST_FILE, TRACE_FILE } from "../references/golden/manifest.js";
+import { INPUTS_FILE, MANIFEST_FILE, TRACE_FILE } from "../references/golden/files.js";
 import { type Golden, openGolden } from "../references/golden/open-golden.js";
 import { sizeOf } from "../tensor/tensor.js";
 import { type GoldenParts, writeGolden } from "./golden-writer.js";

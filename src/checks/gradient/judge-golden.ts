@@ -10,10 +10,8 @@ import { openOriginalFile } from "../originals/formats.js";
 import { type Count, type Fault, type JsonNumber, jsonNumber } from "../result.js";
 import { passesOf } from "./from-golden.js";
 import { judgeGradients } from "./judge-gradients.js";
+import { JUDGEMENT_SCHEMA } from "./judgement-schema.js";
 import type { GradientVerdict } from "./recording.js";
-
-/** Names the JSON of `difftest goldens judge` and its version. */
-export const JUDGEMENT_SCHEMA = "difftest/goldens-judge/1";
 
 /** What became of one recorded gradient, delta, cost or value of the forward pass. */
 export interface JudgedGradient {

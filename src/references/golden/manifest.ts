@@ -3,12 +3,6 @@ import { z } from "zod";
 
 /** Names the format and its version. */
 export const GOLDEN_SCHEMA = "difftest/golden/1";
-/** The files of a golden, beside its manifest. */
-export const MANIFEST_FILE = "manifest.json";
-export const TRACE_FILE = "trace.npz";
-export const INPUTS_FILE = "inputs.npz";
-/** Only where a training pass was recorded. */
-export const GRADIENTS_FILE = "gradients.npz";
 /** How gradients are recorded: Darknet's own `delta` and `updates`, which it adds to the weights. */
 export const GRADIENT_CONVENTION = "negative gradient, summed over the batch";
 
@@ -22,12 +16,12 @@ const training = z.strictObject({
   convention: z.literal(GRADIENT_CONVENTION),
   /** Images trained on before: some losses begin gently. */
   seen: z.number().int().nonnegative(),
-  /** Where `truth` in {@link GRADIENTS_FILE} came from. */
+  /** Where `truth` in `gradients.npz` came from. */
   truth: z.strictObject({ source: z.string() }),
   /** Reported cost of each layer that has one, by its id; none where only steps were recorded. */
   costs: z.record(z.string(), number),
   /**
-   * What {@link GRADIENTS_FILE} holds: `truth`; `delta:<layer>`, a head's delta after the forward pass;
+   * What `gradients.npz` holds: `truth`; `delta:<layer>`, a head's delta after the forward pass;
    * `update:<weight>` and `update:<input>`, gradients; `step:<n>`, all parameters in the order of the weights file after
    * that step of training.
    */

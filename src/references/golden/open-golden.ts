@@ -4,17 +4,8 @@ import { InputError } from "../../errors.js";
 import { type Npz, openNpz } from "../../formats/npy/npz.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { ReferenceTrace } from "../trace.js";
-import {
-  bytesOf,
-  digestOf,
-  type GoldenManifest,
-  GRADIENTS_FILE,
-  goldenManifest,
-  hashOf,
-  INPUTS_FILE,
-  MANIFEST_FILE,
-  TRACE_FILE,
-} from "./manifest.js";
+import { GRADIENTS_FILE, INPUTS_FILE, MANIFEST_FILE, TRACE_FILE } from "./files.js";
+import { bytesOf, digestOf, type GoldenManifest, goldenManifest, hashOf } from "./manifest.js";
 
 /** A recorded trace whose every byte is what its manifest says. */
 export interface Golden extends ReferenceTrace {
