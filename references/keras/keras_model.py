@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from difftest_tap import Refused
+from reference_runner import check_seeds
 from trace import graph_of, id_of_node, recorded
 
 
@@ -130,13 +131,7 @@ def dtype_of(one):
 
 
 def weighted(values, seeds):
-    if not seeds:
-        raise Refused("unusable", "neither truth nor a gradient d:<tap> to go back from is given")
-    for name, seed in seeds.items():
-        if name not in values:
-            raise Refused("unusable", f"there is no tap {name}")
-        if list(values[name].shape) != list(seed.shape):
-            raise Refused("unusable", f"d:{name} has shape {list(seed.shape)}, the tap has {list(values[name].shape)}")
+    check_seeds(values, seeds)
     return {name: tf.reduce_sum(tf.cast(values[name], tf.float32) * tf.constant(seed)) for name, seed in seeds.items()}
 
 

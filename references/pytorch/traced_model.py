@@ -10,6 +10,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from difftest_tap import Refused
+from reference_runner import check_seeds
 
 
 class TracedModel:
@@ -34,7 +35,7 @@ class TracedModel:
             "layout": "nchw",
         }
 
-    def run(self, arrays, train):
+    def run(self, arrays, train, keep_state=False):  # noqa: ARG002 (a module keeps nothing between calls)
         values, _ = self._values(arrays, train)
         result = {name: as_float32(value) for name, value in values.items()}
         if train:
@@ -151,13 +152,7 @@ def loss_of(values, truth, name):
 
 
 def weighted(values, seeds):
-    if not seeds:
-        raise Refused("unusable", "neither truth nor a gradient d:<tap> to go back from is given")
-    for name, seed in seeds.items():
-        if name not in values:
-            raise Refused("unusable", f"there is no tap {name}")
-        if list(values[name].shape) != list(seed.shape):
-            raise Refused("unusable", f"d:{name} has shape {list(seed.shape)}, the tap has {list(values[name].shape)}")
+    check_seeds(values, seeds)
     return {name: (values[name] * torch.from_numpy(seed)).sum() for name, seed in seeds.items()}
 
 

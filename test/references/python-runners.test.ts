@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -10,6 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layerByLayer } from "../../src/checks/layer-by-layer.js";
 import { InputError } from "../../src/errors.js";
@@ -30,17 +31,28 @@ const TWO_CALLS = `${fileURLToPath(new URL("./models/two_calls.py", import.meta.
 const folder = mkdtempSync(join(tmpdir(), "difftest-python-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs a few lines of Python beside the runners. */
-function python(code: string, ...args: readonly string[]): void {
-  execFileSync(pythonPath(), ["-c", code, folder, ...args], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+/** Longest time of a few lines of Python, in milliseconds: TensorFlow alone takes 20 s to load on a busy machine. */
+const PYTHON_MS = 180_000;
+
+/**
+ * Runs a few lines of Python beside the runners. It does not block this process, in which the limits of tests would then
+ * not hold, and is killed where it does not end: TensorFlow may hang while it tidies up.
+ */
+async function python(code: string, ...args: readonly string[]): Promise<void> {
+  const options = { timeout: PYTHON_MS, killSignal: "SIGKILL" } as const;
+  try {
+    await promisify(execFile)(pythonPath(), ["-c", code, folder, ...args], options);
+  } catch (cause) {
+    if ((cause as { killed?: boolean }).killed !== true) throw cause;
+    throw new Error(`Python did not end within ${PYTHON_MS / 1000} s: ${code}`, { cause });
+  }
 }
 
 function started(name: "keras" | "pytorch"): { readonly client: () => RunnerClient } {
   let client: RunnerClient;
   beforeAll(async () => {
-    client = await RunnerClient.start(runnerCommand(name));
+    // Within the limit of a test, so that it is the call that is told.
+    client = await RunnerClient.start(runnerCommand(name), { timeoutMs: 120_000 });
   });
   afterAll(() => client.close());
   return { client: () => client };
@@ -111,7 +123,7 @@ describe.skipIf(!whenInstalled("keras"))("Keras (needs scripts/install-reference
   });
 
   it("refuses code in a file, says what it is, and runs it when it is trusted", async () => {
-    python(
+    await python(
       "import sys, keras; keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)]).save(sys.argv[1] + '/lambda.keras')",
     );
     const original = join(folder, "lambda.keras");
@@ -149,7 +161,7 @@ describe.skipIf(!whenInstalled("keras"))("Keras (needs scripts/install-reference
   });
 
   it("shows what lies inside a SavedModel, once it is trusted", async () => {
-    python(
+    await python(
       "import sys, keras; keras.utils.set_random_seed(1); m = keras.Sequential([keras.Input((4,), name='x'), keras.layers.Dense(3, activation='tanh', name='d')]); m.export(sys.argv[1] + '/saved'); m.save(sys.argv[1] + '/same.keras')",
     );
     const original = join(folder, "saved");
@@ -186,7 +198,7 @@ describe.skipIf(!whenInstalled("keras"))("Keras (needs scripts/install-reference
       "is no Keras model",
     ],
   ])("says that a file holds %s, and goes on", async (_, name, code, words) => {
-    python(code);
+    await python(code);
     const original = join(folder, name);
     await expect(RunnerReference.open(client(), { original })).rejects.toThrow(words);
     await RunnerReference.open(client(), { original: MNIST });
@@ -337,7 +349,7 @@ describe.skipIf(!whenInstalled("pytorch"))("PyTorch (needs scripts/install-refer
   it("loads a state dict and safetensors alike; more than tensors needs trust", async () => {
     const source = TWO_CALLS.replace(/:build$/, "");
     copyFileSync(source, join(folder, "two_calls.py"));
-    python(
+    await python(
       "import sys; sys.path.insert(0, sys.argv[1]); import torch, two_calls; from safetensors.torch import save_file; m = two_calls.TwoCalls(); d = sys.argv[1]; save_file(m.state_dict(), d + '/w.safetensors'); torch.save(m.state_dict(), d + '/w.pt'); torch.save(m, d + '/whole.pt')",
     );
     const original = `${join(folder, "two_calls.py")}:build`;
