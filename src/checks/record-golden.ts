@@ -18,6 +18,7 @@ import { EMBEDDED } from "./embedded.js";
 import { type LayerByLayerOptions, resolveOptions } from "./options.js";
 import { builtInModel, configPath } from "./original.js";
 import { openOriginalFile } from "./originals/formats.js";
+import { recordTraining } from "./record-training.js";
 import { openTrace, type TraceRequest } from "./reference-traces.js";
 
 /** Options of `recordGolden`, spelled as on the command line. */
@@ -47,6 +48,8 @@ export interface RecordOptions
   /** Longest time of one call to a runner, in milliseconds. */
   readonly timeoutMs?: number;
   readonly trust?: boolean;
+  /** A .npy file of the truth in the library's own form: then a training pass is recorded, gradients included. */
+  readonly truth?: string;
   /** Why it is kept, for people. */
   readonly note?: string;
 }
@@ -78,7 +81,7 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
       original.architecture.inputs,
       original.inputOptions,
     );
-    const recorded = await recordedBy(reference, {
+    const request: TraceRequest = {
       resolved,
       original,
       originalPath: path,
@@ -87,7 +90,11 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(options.trust === undefined ? {} : { trust: options.trust }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    };
+    const recorded =
+      options.truth === undefined
+        ? await recordedBy(reference, request)
+        : await recordTraining(reference, request, options.truth);
     return writeGolden(options.out, {
       recorder: { name: "difftest", version: ownVersion() },
       original: { file: name, sha256: fileHash(path) },

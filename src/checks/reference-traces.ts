@@ -61,16 +61,21 @@ export interface OpenedTrace extends ReferenceTrace {
 export async function openTrace(reference: string, request: TraceRequest): Promise<OpenedTrace> {
   const folder = goldenFolder(reference);
   if (folder !== null) return goldenTrace(folder, reference, request);
-  const client = await RunnerClient.start(runnerCommand(reference), {
-    ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
-  });
+  const client = await startRunner(reference, request);
   try {
     const trace = await keptTrace(reference, client, request);
     return { ...trace, name: reference, library: client.facts.name, facts: client.facts };
   } finally {
     await client.close();
   }
+}
+
+/** Starts the runner of a reference. @throws {UnavailableError} when it is not installed */
+export function startRunner(reference: string, request: TraceRequest): Promise<RunnerClient> {
+  return RunnerClient.start(runnerCommand(reference), {
+    ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  });
 }
 
 /** What was recorded when all but the port was the same, or else what the runner gives now. */
@@ -155,9 +160,28 @@ async function runnerTrace(
   request: TraceRequest,
   scratch: string,
 ): Promise<ReferenceTrace> {
-  const { original, inputs, resolved } = request;
-  const { architecture } = original;
-  requireDialect(client, resolved.darknet, architecture);
+  const { architecture } = request.original;
+  const reference = await openInRunner(client, request, scratch);
+  return await recordRunner(
+    reference,
+    request.inputs,
+    architecture.operations,
+    architecture.layout ?? "nchw",
+  );
+}
+
+/**
+ * Opens the original with its weights in a runner.
+ *
+ * @param scratch - folder for a file of made-up weights
+ */
+export async function openInRunner(
+  client: RunnerClient,
+  request: TraceRequest,
+  scratch: string,
+): Promise<RunnerReference> {
+  const { original, resolved } = request;
+  requireDialect(client, resolved.darknet, original.architecture);
   const { tensors, ...weights } = weightsFor(request, scratch);
   const opened: RunnerOriginal = {
     original: resolve(request.originalPath),
@@ -165,13 +189,7 @@ async function runnerTrace(
     ...sizeFor(original, resolved),
     ...(request.trust === true ? { trust: true } : {}),
   };
-  const reference = await RunnerReference.open(client, opened, tensors);
-  return await recordRunner(
-    reference,
-    inputs,
-    architecture.operations,
-    architecture.layout ?? "nchw",
-  );
+  return await RunnerReference.open(client, opened, tensors);
 }
 
 /** A library has one dialect; values by the other's rules would only show the difference of the two. */

@@ -29,6 +29,10 @@ export const recordCommand: Command = {
       repeatable: true,
     },
     { flags: "--out <folder>", text: "folder to write: a new one, or a golden to replace" },
+    {
+      flags: "--truth <file.npy>",
+      text: "record a training pass with this truth, in the library's own form: loss, deltas and gradients, for difftest goldens judge",
+    },
     { flags: "--size <416|WIDTHxHEIGHT>", text: "size of the network's input in pixels" },
     { flags: "--batch <n>", text: "images in the batch, each different" },
     { flags: "--shape <sizes>", text: "sizes that the original leaves open: batch=2,seq=16" },

@@ -62,6 +62,7 @@ export function judgeGradients(recording: GradientRecording): readonly GradientV
     );
   }
   const landscapes = landscapesOf(recording);
+  refuseReadCosts(architecture, landscapes.exact.pass);
   const subjects = subjectsOf(recording, landscapes.exact);
   checkCost(architecture, landscapes.exact.pass, subjects);
   const forward = forwardVerdicts(recording, landscapes.exact);
@@ -73,6 +74,17 @@ export function judgeGradients(recording: GradientRecording): readonly GradientV
     ...subjects.map((subject) => judgeSubject(subject, landscapes, architecture)),
     ...missing(recording),
   ];
+}
+
+/** What a `[cost]` gives is zero here and its addends in training, which no library differentiates. */
+function refuseReadCosts({ layers, name }: DarknetArchitecture, pass: TrainingPass): void {
+  const costs = new Set(layers.filter(({ kind }) => kind === "cost").map(({ id }) => id));
+  const read = pass.operations.find(({ id }) => costs.has(id));
+  if (read === undefined) return;
+  throw new InputError(
+    "unsupported",
+    `${name}: gradients cannot be judged: a loss reads what ${read.id} gives, expected a [cost] at the end of its branch`,
+  );
 }
 
 /** A gradient of a forward pass that is another one already. */
@@ -316,7 +328,9 @@ function forwardVerdicts(
     const limit = FORWARD * truth.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
     const overwrites = terms.find(({ input }) => input === id)?.overwrites ?? (() => false);
     const errors = truth.map((value, at) =>
-      overwrites(at) ? 0 : Math.abs(value - (recorded[at] as number)) / limit,
+      overwrites(at) || Object.is(value, recorded[at])
+        ? 0
+        : Math.abs(value - (recorded[at] as number)) / limit,
     );
     const element = errors.findIndex((error) => !(error <= 1));
     const base = { ...blank({ place: id, layer: index }), judged: truth.length };
