@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { memoryOf } from "./process-memory.js";
 
 /** How often the memory of all processes is looked at, in milliseconds. */
 const INTERVAL_MS = 50;
@@ -24,17 +24,10 @@ export class MemoryWatch {
   }
 
   #look(): void {
-    const children = this.#pids().reduce((sum: number, pid) => sum + residentOf(pid), 0);
+    const children = this.#pids().reduce(
+      (sum: number, pid) => sum + (memoryOf(pid)?.resident ?? 0),
+      0,
+    );
     this.#peak = Math.max(this.#peak, process.memoryUsage.rss() + children);
-  }
-}
-
-function residentOf(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
-    return Number.isFinite(pages) ? pages * 4096 : 0;
-  } catch {
-    return 0;
   }
 }

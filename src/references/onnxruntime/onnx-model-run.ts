@@ -204,14 +204,22 @@ function explained(error: unknown, model: OnnxModel): unknown {
       { cause: error },
     );
   }
+  const [, hungry] = NO_MEMORY.exec(message) ?? [];
+  if (hungry !== undefined) {
+    const what = `${model.name}: ONNX Runtime gets no memory for what ${hungry} makes of these inputs; give smaller ones (--shape, --batch)`;
+    return new UnavailableError("reference-crashed", what, { cause: error });
+  }
   if (!REFUSALS.test(message)) return error;
   const reason = message.replace(/^reference onnxruntime: /, "ONNX Runtime: ");
   return new InputError("format", `${model.name}: ${reason}`, { cause: error });
 }
 
+/** What the runtime says where the system has no memory left, and the operator that asked for it. */
+const NO_MEMORY = /while running (\S+) node\..*(?:bad_alloc|Failed to allocate memory)/;
+
 /** What the runtime says where a model or its inputs are at fault, and not itself. */
 const REFUSALS =
-  /INVALID_ARGUMENT|INVALID_GRAPH|invalid model|Type Error|ShapeInferenceError|Non-zero status code|came out with/;
+  /INVALID_ARGUMENT|INVALID_GRAPH|invalid model|Type Error|ShapeInferenceError|Non-zero status code|came out with|Invalid dimension/;
 
 /** The operator that the runtime says it lacks, in words: at all, or for the types of this node. */
 function missingOperator(message: string): string | null {

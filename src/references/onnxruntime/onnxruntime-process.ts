@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { InputError, UnavailableError } from "../../errors.js";
 import { entryOf } from "../../runtime/entry.js";
+import { MemoryGuard } from "../../runtime/memory-guard.js";
+import { memoryLimit } from "../../runtime/process-memory.js";
 import { ScratchFile, writeExactly } from "../../runtime/scratch-file.js";
 import type { WeightStoreDescription } from "../../weights/weight-store.js";
 import {
@@ -29,6 +31,7 @@ export class OnnxRuntimeProcess {
     number,
     { resolve: (answer: FromChild & { ok: true }) => void; reject: (reason: Error) => void }
   >();
+  readonly #guard: MemoryGuard;
   #next = 1;
   #stderr = "";
   #closed = false;
@@ -44,6 +47,8 @@ export class OnnxRuntimeProcess {
       env: { ...process.env, GLIBC_TUNABLES: tunables(process.env["GLIBC_TUNABLES"]) },
       stdio: ["ignore", "ignore", "pipe", "ipc", scratch.fd, weightsFile.fd],
     });
+    const limit = memoryLimit();
+    this.#guard = new MemoryGuard(limit, (held) => this.#exceeded(held, limit));
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk).slice(-STDERR_CHARACTERS);
     });
@@ -113,6 +118,7 @@ export class OnnxRuntimeProcess {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#guard.stop();
     const ended =
       this.#child.exitCode !== null ||
       this.#child.signalCode !== null ||
@@ -136,6 +142,7 @@ export class OnnxRuntimeProcess {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
+      if (message.type === "run") this.#guard.start(this.#child.pid);
       this.#child.send({ id, ...message } as ToChild, (error) => {
         if (error) this.#fail(`does not take messages: ${error.message}`);
       });
@@ -145,15 +152,32 @@ export class OnnxRuntimeProcess {
   #receive(answer: FromChild): void {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#guard.stop();
     if (answer.ok) waiting?.resolve(answer);
     else waiting?.reject(referenceFailure(answer.message));
   }
 
+  /** Nobody waits for it any more, whatever it is doing. */
+  #exceeded(held: number, limit: number): void {
+    this.#end(
+      `asked for ${gibibytes(held)} of memory, expected at most ${gibibytes(limit)}; give smaller inputs (--shape, --batch), or more with DIFFTEST_MEMORY=${Math.ceil((2 * held) / 2 ** 30)}`,
+    );
+    this.#child.kill("SIGKILL");
+  }
+
   #fail(what: string): void {
     const last = this.#stderr.trim().split("\n").at(-1) ?? "";
+    this.#end(
+      `${what}${last === "" ? "" : ` (${last})`}; run the command again, and report it if it repeats`,
+    );
+  }
+
+  /** The first reason holds. */
+  #end(what: string): void {
+    this.#guard.stop();
     this.#failure ??= new UnavailableError(
       "reference-crashed",
-      `reference onnxruntime: its process ${what}${last === "" ? "" : ` (${last})`}; run the command again, and report it if it repeats`,
+      `reference onnxruntime: its process ${what}`,
     );
     for (const { reject } of this.#waiting.values()) reject(this.#failure);
     this.#waiting.clear();
@@ -173,6 +197,10 @@ function tunables(given: string | undefined): string {
     "glibc.malloc.arena_max=1",
   ];
   return [...own, ...(given ? [given] : [])].join(":");
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toPrecision(2)} GiB`;
 }
 
 function referenceFailure(message: string): Error {
