@@ -77,11 +77,16 @@ function differenceOf(folder: string, manifest: ModelsManifest, file: TfCheckpoi
   }
   const recorded = openRecorded(join(folder, "expected.npz"));
   for (const { name, key, shape, tfDtype } of taps) {
-    const wanted = { key, shape, dtype: tfDtype };
+    const wanted = { key, shape, dtype: storedName(tfDtype) };
     const difference = storedDifference(file.get(name), wanted, recorded, file.name);
     if (difference !== null) return `"${name}": ${difference}`;
   }
   return stringDifference(manifest, file) ?? graphDifference(folder, file);
+}
+
+/** TensorFlow's names of types by ours: `float8_e4m3fn`, and the quantized ones, which are stored as plain integers. */
+function storedName(dtype: string | undefined): string | undefined {
+  return dtype?.replace(/^q(?=u?int)/, "").replace(/^float8_(e\dm\d)(fn)?$/, "float8$1");
 }
 
 function stringDifference({ otherTensors }: ModelsManifest, file: TfCheckpoint): string | null {

@@ -3,7 +3,13 @@ import type { ByteSource } from "../byte-source.js";
 import { byteLengthOf, type StoredDType } from "../stored-dtype.js";
 import { checkedElements, noStrings, type StoredTensor } from "../tensor-file.js";
 import { crc32c, maskedCrc32c } from "./crc32c.js";
-import { type BundleEntry, bundleEntry, bundleHeader, dtypeFromTensorflow } from "./messages.js";
+import {
+  type BundleEntry,
+  type BundleHeader,
+  bundleEntry,
+  bundleHeader,
+  dtypeFromTensorflow,
+} from "./messages.js";
 import { isSliceKey, sliceKey } from "./ordered-code.js";
 import { type Box, boxesOf, copyBox } from "./slices.js";
 import { stringTensor } from "./string-tensor.js";
@@ -36,7 +42,8 @@ export function readBundle(
   index: ByteSource,
   openShard: (shard: number, shards: number) => ByteSource,
 ): Bundle {
-  const { shards, entries, slices } = readEntries(index);
+  const { header, entries, slices } = readEntries(index);
+  const { shards } = header;
   const sources = new Map<number, ByteSource>();
   const sourceOf = (shard: number): ByteSource => {
     const source = sources.get(shard) ?? openShard(shard, shards);
@@ -44,6 +51,7 @@ export function readBundle(
     return source;
   };
   checkShards([...entries, ...slices], sourceOf);
+  const data: DataFiles = { sourceOf, littleEndian: header.endianness === "little" };
   const tensors: StoredTensor[] = [];
   const unreadable: UnreadableTensor[] = [];
   for (const [name, entry] of entries) {
@@ -51,63 +59,63 @@ export function readBundle(
     const where = `${index.name}: "${name}"`;
     if (dtype === undefined) unreadable.push({ name, dataType: entry.dtype });
     else if (entry.slices.length > 0) {
-      tensors.push(slicedTensor(name, entry, dtype, slices, sourceOf, where));
-    } else tensors.push(wholeTensor(name, entry, dtype, sourceOf(entry.shard), where));
+      tensors.push(slicedTensor(name, entry, dtype, slices, data, where));
+    } else tensors.push(wholeTensor(name, entry, dtype, data, where));
   }
   refuseOrphans(entries, slices, index.name);
   return { tensors, unreadable, shards };
 }
 
+/** The data files by shard, and the byte order of the machine that wrote them. */
+interface DataFiles {
+  readonly sourceOf: (shard: number) => ByteSource;
+  readonly littleEndian: boolean;
+}
+
 /** Entries by name, and those of slices by their key (one character a byte). */
 interface Entries {
-  readonly shards: number;
+  readonly header: BundleHeader;
   readonly entries: ReadonlyMap<string, BundleEntry>;
   readonly slices: ReadonlyMap<string, BundleEntry>;
 }
 
 function readEntries(index: ByteSource): Entries {
-  let shards: number | undefined;
+  let header: BundleHeader | undefined;
   const entries = new Map<string, BundleEntry>();
   const slices = new Map<string, BundleEntry>();
   for (const { key, value } of openTable(index).entries()) {
-    if (shards === undefined) {
-      shards = shardCount(key, value, index.name);
+    if (header === undefined) {
+      header = headerFrom(key, value, index.name);
       continue;
     }
     const entry = bundleEntry(value, `${index.name}: entry ${printable(key)}`);
-    if (entry.shard >= shards) {
+    if (entry.shard >= header.shards) {
       throw new InputError(
         "corrupt",
-        `${index.name}: ${printable(key)} lies in shard ${entry.shard}, expected one below ${shards}`,
+        `${index.name}: ${printable(key)} lies in shard ${entry.shard}, expected one below ${header.shards}`,
       );
     }
     if (isSliceKey(key)) slices.set(keyText(key), entry);
     else entries.set(nameFromKey(key, index.name), entry);
   }
-  if (shards === undefined) {
+  if (header === undefined) {
     throw new InputError("corrupt", `${index.name}: has no entries, expected a header`);
   }
-  return { shards, entries, slices };
+  return { header, entries, slices };
 }
 
-function shardCount(key: Uint8Array, value: Uint8Array, name: string): number {
+function headerFrom(key: Uint8Array, value: Uint8Array, name: string): BundleHeader {
   if (key.length > 0) {
     throw new InputError("corrupt", `${name}: first entry is ${printable(key)}, expected a header`);
   }
   const header = bundleHeader(value, `${name}: header`);
-  if (header.endianness === "big") {
-    throw new InputError(
-      "unsupported",
-      `${name}: was written on a big-endian machine; load and save it again on a little-endian one`,
-    );
-  }
   if (header.shards < 1) {
     throw new InputError(
       "corrupt",
       `${name}: header says ${header.shards} shards, expected 1 or more`,
     );
   }
-  return header.shards;
+  return header;
 }
 
 /** Names are UTF-8; anything else could make two names one. */
@@ -169,19 +177,19 @@ function wholeTensor(
   name: string,
   entry: BundleEntry,
   dtype: StoredDType,
-  source: ByteSource,
+  data: DataFiles,
   where: string,
 ): StoredTensor {
   const { shape, size } = entry;
   const count = checkedElements(shape, where);
-  if (dtype === "string") return textTensor(name, entry, count, source, where);
+  if (dtype === "string") return textTensor(name, entry, count, data, where);
   checkSize(entry, dtype, count, where);
   return {
     name,
     shape,
     dtype,
     byteLength: size,
-    bytes: () => checkedBytes(source, entry, where),
+    bytes: () => checkedBytes(data, entry, dtype, where),
     strings: noStrings(where),
   };
 }
@@ -196,10 +204,28 @@ function checkSize(entry: BundleEntry, dtype: StoredDType, count: number, where:
   }
 }
 
-function checkedBytes(source: ByteSource, entry: BundleEntry, where: string): Uint8Array {
-  const bytes = source.read(entry.offset, entry.size, where);
+/** The values little endian; their checksum is that of the bytes as they lie in the file. */
+function checkedBytes(
+  { sourceOf, littleEndian }: DataFiles,
+  entry: BundleEntry,
+  dtype: StoredDType,
+  where: string,
+): Uint8Array {
+  const bytes = sourceOf(entry.shard).read(entry.offset, entry.size, where);
   checkCrc(crc32c(bytes), entry, where);
-  return bytes;
+  return littleEndian ? bytes : reversedNumbers(bytes, numberBytes(dtype));
+}
+
+/** A complex value is two numbers. */
+function numberBytes(dtype: StoredDType): number {
+  const bytes = byteLengthOf(dtype, 1) ?? 1;
+  return dtype.startsWith("complex") ? bytes / 2 : bytes;
+}
+
+function reversedNumbers(bytes: Uint8Array, width: number): Uint8Array {
+  const reversed = Uint8Array.from(bytes);
+  for (let at = 0; at < reversed.length; at += width) reversed.subarray(at, at + width).reverse();
+  return reversed;
 }
 
 function checkCrc(crc: number, entry: BundleEntry, where: string): void {
@@ -216,7 +242,7 @@ function textTensor(
   name: string,
   entry: BundleEntry,
   count: number,
-  source: ByteSource,
+  { sourceOf, littleEndian }: DataFiles,
   where: string,
 ): StoredTensor {
   return {
@@ -229,9 +255,10 @@ function textTensor(
     },
     strings: () => {
       const { strings, crc } = stringTensor(
-        source.read(entry.offset, entry.size, where),
+        sourceOf(entry.shard).read(entry.offset, entry.size, where),
         count,
         where,
+        littleEndian,
       );
       checkCrc(crc, entry, where);
       return strings;
@@ -244,7 +271,7 @@ function slicedTensor(
   entry: BundleEntry,
   dtype: StoredDType,
   slices: ReadonlyMap<string, BundleEntry>,
-  sourceOf: (shard: number) => ByteSource,
+  data: DataFiles,
   where: string,
 ): StoredTensor {
   const { shape } = entry;
@@ -267,7 +294,7 @@ function slicedTensor(
     bytes: () => {
       const whole = new Uint8Array(byteLength);
       parts.forEach((part, k) => {
-        const values = checkedBytes(sourceOf(part.shard), part, `${where}: slice ${k}`);
+        const values = checkedBytes(data, part, dtype, `${where}: slice ${k}`);
         copyBox(whole, shape, values, boxes[k] as Box, elementBytes);
       });
       return whole;

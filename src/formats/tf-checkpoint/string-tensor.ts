@@ -12,10 +12,16 @@ export interface StringTensor {
 /**
  * Reads a tensor of strings: the length of each, a checksum of the lengths, then the text.
  *
- * @see tensorflow/core/util/tensor_bundle/tensor_bundle.cc, `WriteStringTensor`
+ * @param littleEndian - of the machine that wrote it: the lengths are varints, their checksum is a number of that machine
+ * @see tensorflow/core/util/tensor_bundle/tensor_bundle.cc, `WriteStringTensor`, `ReadStringTensor`
  * @throws {InputError} `truncated`, `trailing-bytes` or `corrupt`
  */
-export function stringTensor(bytes: Uint8Array, count: number, where: string): StringTensor {
+export function stringTensor(
+  bytes: Uint8Array,
+  count: number,
+  where: string,
+  littleEndian = true,
+): StringTensor {
   // A length takes at least a byte: without this check a small file could ask for any list.
   if (count > bytes.length) {
     throw new InputError(
@@ -25,9 +31,10 @@ export function stringTensor(bytes: Uint8Array, count: number, where: string): S
   }
   const cursor = new ByteCursor(bytes, where);
   const lengths = Array.from({ length: count }, (_, k) => cursor.varint(`length of string ${k}`));
-  const lengthsCrc = maskedCrc32c(crc32c(wholeNumbers(lengths)));
+  const summed = crc32c(wholeNumbers(lengths, littleEndian));
+  const lengthsCrc = maskedCrc32c(summed);
   const stored = cursor.bytes(4, "checksum of the lengths");
-  const found = new DataView(stored.buffer, stored.byteOffset).getUint32(0, true);
+  const found = new DataView(stored.buffer, stored.byteOffset).getUint32(0, littleEndian);
   if (found !== lengthsCrc) {
     throw new InputError(
       "corrupt",
@@ -37,14 +44,21 @@ export function stringTensor(bytes: Uint8Array, count: number, where: string): S
   const textStart = bytes.length - cursor.left;
   const strings = lengths.map((length, k) => cursor.bytes(length, `string ${k}`));
   cursor.end("the last string");
-  const crc = crc32c(bytes.subarray(textStart - 4), crc32c(wholeNumbers(lengths)));
+  const crc = crc32c(bytes.subarray(textStart - 4), summed);
   return { strings, crc };
 }
 
 /** The lengths as the checksum sees them: 4 bytes each, 8 where one needs more. */
-function wholeNumbers(lengths: readonly number[]): Uint8Array {
-  const words = lengths.flatMap((length) =>
-    length <= 0xffff_ffff ? [length] : [length % 2 ** 32, Math.floor(length / 2 ** 32)],
-  );
-  return new Uint8Array(Uint32Array.from(words).buffer);
+function wholeNumbers(lengths: readonly number[], littleEndian: boolean): Uint8Array {
+  const words = lengths.flatMap((length) => {
+    if (length <= 0xffff_ffff) return [length];
+    const [low, high] = [length % 2 ** 32, Math.floor(length / 2 ** 32)];
+    return littleEndian ? [low, high] : [high, low];
+  });
+  const bytes = new Uint8Array(4 * words.length);
+  const view = new DataView(bytes.buffer);
+  words.forEach((word, k) => {
+    view.setUint32(4 * k, word, littleEndian);
+  });
+  return bytes;
 }

@@ -115,14 +115,16 @@ function sliceMessage(slice: TensorSlice): Uint8Array {
 }
 
 /** The bytes of a tensor of strings, and the checksum of its entry. */
-export function stringBytes(strings: readonly (string | Uint8Array)[]): {
-  bytes: Uint8Array;
-  crc: number;
-} {
+export function stringBytes(
+  strings: readonly (string | Uint8Array)[],
+  bigEndian = false,
+): { bytes: Uint8Array; crc: number } {
   const texts = strings.map((text) => Buffer.from(text as Uint8Array));
-  const lengths = new Uint8Array(Uint32Array.from(texts, ({ length }) => length).buffer);
+  const lengths = Buffer.from(Uint32Array.from(texts, ({ length }) => length).buffer);
   const checksum = Buffer.alloc(4);
+  if (bigEndian) lengths.swap32();
   checksum.writeUInt32LE(maskedCrc32c(crc32c(lengths)));
+  if (bigEndian) checksum.swap32();
   const tail = Buffer.concat([checksum, ...texts]);
   const crc = maskedCrc32c(crc32c(tail, crc32c(lengths)));
   return { bytes: Buffer.concat([...texts.map(({ length }) => varint(length)), tail]), crc };
