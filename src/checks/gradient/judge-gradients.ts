@@ -2,11 +2,16 @@ import { InputError } from "../../errors.js";
 import type { DarknetArchitecture } from "../../formats/darknet/architecture.js";
 import { familyOf } from "../../operators/families.js";
 import { sizeOf } from "../../tensor/tensor.js";
-import type { BatchNormBackward } from "./batch-statistics.js";
-import { type Derivative, derivativeOf, SAFETY, sumError } from "./derivative.js";
-import { definedTerm, type LossTerm, recordedTerm } from "./losses.js";
-import type { GradientRecording, GradientVerdict } from "./recording.js";
-import { DRAWS, inputShapes, roundingFactors } from "./roundings.js";
+import { type Derivative, derivativeOf } from "./derivative.js";
+import { type Landscapes, landscapesOf } from "./landscapes.js";
+import {
+  blankVerdict,
+  checkSize,
+  type GradientRecording,
+  type GradientVerdict,
+  inWords,
+} from "./recording.js";
+import { DRAWS, inputShapes } from "./roundings.js";
 import {
   deltaSubject,
   directionOf,
@@ -18,7 +23,8 @@ import {
   type Subject,
   weightSubject,
 } from "./subject.js";
-import { TrainingPass } from "./training-pass.js";
+import type { TrainingPass } from "./training-pass.js";
+import { costVerdicts, forwardVerdicts } from "./values.js";
 
 /** Roles of weights that are no parameters but statistics. */
 const STATISTICS = new Set(["mean", "variance"]);
@@ -31,20 +37,8 @@ const FEWEST = 4;
 const APPROXIMATION = 0.03;
 /** The tolerance is that of the true derivative; what explains a difference may round so many times as much. */
 const EXPLAINED = 4;
-/** Largest difference of values in the forward pass, as a share of the layer's largest. */
-const FORWARD = 1e-4;
 /** Multiplications (about) that a judgement may take: some minutes. */
 const LIMIT = 5e9;
-
-/** Everything that gradients are judged in. */
-interface Landscapes {
-  readonly exact: Landscape;
-  readonly noisy: readonly Landscape[];
-  /** With a library's own backward rules of batch normalisation. */
-  readonly asLibrary: () => Landscape;
-  /** As the exact one, but from the recorded deltas: what lies below a layer with a cost. */
-  readonly fromDeltas: Landscape | null;
-}
 
 /**
  * Judges every recorded gradient of a training pass by central differences of the loss, which is evaluated in float64
@@ -90,60 +84,7 @@ function refuseReadCosts({ layers, name }: DarknetArchitecture, pass: TrainingPa
 /** A gradient of a forward pass that is another one already. */
 function unjudged(subject: Subject, place: string): GradientVerdict {
   const evidence = `not judged: ${place} has another value in the forward pass`;
-  return { ...blank(subject), verdict: "undecided", evidence };
-}
-
-function landscapesOf(recording: GradientRecording): Landscapes {
-  const { architecture, weights, deltas } = recording;
-  const { losses } = architecture.training;
-  const linear = losses.map((loss) => {
-    const delta = deltas.get(loss.id);
-    return delta === undefined ? null : recordedTerm(architecture, loss, delta);
-  });
-  const terms = losses.map((loss, at) => termOf(recording, loss, linear[at] ?? null));
-  const inputs = new Map(
-    [...recording.inputs].map(([name, values]) => [name, Float64Array.from(values)]),
-  );
-  const wanted = terms.map(({ input }) => input);
-  const sources = { architecture, weights, inputs, wanted };
-  const noisy = Array.from({ length: DRAWS }, (_, draw) => {
-    const factors = roundingFactors(architecture, 1 + draw);
-    return { pass: new TrainingPass({ ...sources, factors }), terms };
-  });
-  const pass = new TrainingPass(sources);
-  const known = linear.filter((one) => one !== null);
-  const defined = terms.some(({ by }) => by === "definition");
-  return {
-    exact: { pass, terms },
-    noisy,
-    asLibrary: () => {
-      const backward = backwardOf(architecture);
-      return { pass: new TrainingPass({ ...sources, backward }), terms };
-    },
-    fromDeltas: defined && known.length === terms.length ? { pass, terms: known } : null,
-  };
-}
-
-function termOf(
-  { architecture, truth }: GradientRecording,
-  loss: DarknetArchitecture["training"]["losses"][number],
-  linear: LossTerm | null,
-): LossTerm {
-  const operation = architecture.operations.find(({ id }) => id === loss.id);
-  const fits = truth !== null && truth.length === sizeOf(operation?.shape ?? []);
-  const term = (fits ? definedTerm(architecture, loss, truth) : null) ?? linear;
-  if (term !== null) return term;
-  throw new InputError(
-    "format",
-    `${architecture.name}: neither the loss of ${loss.id} is known nor was its delta recorded; record both`,
-  );
-}
-
-/** How each library goes back through a batch normalisation (its own source). */
-function backwardOf({ dialect }: DarknetArchitecture): BatchNormBackward {
-  return dialect === "alexeyab"
-    ? { direct: "outside", epsilon: 1e-5 }
-    : { direct: "inside", epsilon: 1e-5 };
+  return { ...blankVerdict(subject), verdict: "undecided", evidence };
 }
 
 function subjectsOf(recording: GradientRecording, { pass, terms }: Landscape): Subject[] {
@@ -168,11 +109,6 @@ function subjectsOf(recording: GradientRecording, { pass, terms }: Landscape): S
     subjects.push(inputSubject(name, at, recorded, pass));
   }
   return subjects;
-}
-
-function checkSize(name: string, found: number, expected: number): void {
-  if (found === expected) return;
-  throw new InputError("shape", `gradient of ${name}: ${found} values, expected ${expected}`);
 }
 
 function checkCost(
@@ -215,7 +151,7 @@ function judgeSubject(
   });
   const worst = worstOf(judged);
   const kinks = moves.length - judged.length;
-  const base = { ...blank(subject), judged: judged.length, kinks, ...numbersOf(judged) };
+  const base = { ...blankVerdict(subject), judged: judged.length, kinks, ...numbersOf(judged) };
   if (worst !== undefined && worst.ratio > 1) {
     return explained({ ...base, verdict: "differs" }, subject, judged, landscapes, architecture);
   }
@@ -240,22 +176,6 @@ function worstOf(judged: readonly Judged[]): Judged | undefined {
   );
 }
 
-function blank({ place, layer }: Pick<Subject, "place" | "layer">): GradientVerdict {
-  return {
-    place,
-    layer,
-    verdict: "same",
-    ratio: null,
-    element: null,
-    recorded: null,
-    truth: null,
-    judged: 0,
-    kinks: 0,
-    evidence: "",
-    cause: null,
-  };
-}
-
 /** The worst of all, told by the worst single element that is off as well. */
 function numbersOf(
   judged: readonly Judged[],
@@ -270,12 +190,8 @@ function numbersOf(
   const { element } = told.move;
   const what = element === null ? "along a random direction" : `element ${element}`;
   const wrong = judged.filter(({ ratio }) => ratio > 1).length;
-  const evidence = `${what}: recorded ${number(recorded)}, true ${number(truth)}, ${number(told.ratio)} × the tolerance; ${wrong} of ${judged.length} derivatives are off`;
+  const evidence = `${what}: recorded ${inWords(recorded)}, true ${inWords(truth)}, ${inWords(told.ratio)} × the tolerance; ${wrong} of ${judged.length} derivatives are off`;
   return { ratio: worst.ratio, element, recorded, truth, evidence };
-}
-
-function number(value: number): string {
-  return Number(value.toPrecision(6)).toString();
 }
 
 /** Looks for what explains a wrong gradient: a known approximation of the library, or a wrong delta above. */
@@ -315,56 +231,6 @@ function agreesIn(landscape: Landscape, subject: Subject, judged: readonly Judge
   });
 }
 
-/** Values of the forward pass: gradients are those of another function where these are other ones. */
-function forwardVerdicts(
-  { architecture, forward }: GradientRecording,
-  { pass, terms }: Landscape,
-): GradientVerdict[] {
-  const withCost = new Set(architecture.training.losses.map(({ id }) => id));
-  return architecture.layers.flatMap(({ id, index }) => {
-    const [recorded, truth] = [forward.get(id), pass.base.get(id)];
-    if (recorded === undefined || truth === undefined || withCost.has(id)) return [];
-    checkSize(id, recorded.length, truth.length);
-    const limit = FORWARD * truth.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
-    const overwrites = terms.find(({ input }) => input === id)?.overwrites ?? (() => false);
-    const errors = truth.map((value, at) =>
-      overwrites(at) || Object.is(value, recorded[at])
-        ? 0
-        : Math.abs(value - (recorded[at] as number)) / limit,
-    );
-    const element = errors.findIndex((error) => !(error <= 1));
-    const base = { ...blank({ place: id, layer: index }), judged: truth.length };
-    const ratio = errors.reduce((most, error) => Math.max(most, error), 0);
-    if (element < 0) return [{ ...base, ratio }];
-    const [found, expected] = [recorded[element] as number, truth[element] as number];
-    const evidence = `its value in the forward pass is another one, at element ${element} ${number(found)} instead of ${number(expected)}: gradients below are those of another network`;
-    return [
-      { ...base, ratio, verdict: "differs", element, recorded: found, truth: expected, evidence },
-    ];
-  });
-}
-
-/** Reported costs of layers whose loss is known. */
-function costVerdicts(
-  { costs }: GradientRecording,
-  { exact, noisy }: Landscapes,
-): GradientVerdict[] {
-  return exact.terms.flatMap(({ id, layer, input, cost }) => {
-    const recorded = costs.get(id);
-    if (recorded === undefined || cost === null) return [];
-    const at = ({ pass }: Landscape) => cost(pass.base.get(input) as Float64Array);
-    const truth = at(exact);
-    const noise = Math.hypot(...noisy.map((one) => at(one) - truth)) / Math.sqrt(DRAWS);
-    const terms = exact.pass.base.get(input)?.length ?? 1;
-    const tolerance = SAFETY * (noise + sumError(terms) * Math.abs(truth)) + Number.MIN_VALUE;
-    const ratio = Math.abs(recorded - truth) / tolerance;
-    const base = { ...blank({ place: `${id}/cost`, layer }), judged: 1, ratio, recorded, truth };
-    if (ratio <= 1) return [base];
-    const evidence = `recorded ${number(recorded)}, true ${number(truth)}, ${number(ratio)} × the tolerance`;
-    return [{ ...base, verdict: "differs", evidence }];
-  });
-}
-
 /** Parameters without a gradient in layers of which another one has been recorded. */
 function missing({ architecture, updates }: GradientRecording): GradientVerdict[] {
   const trained = architecture.weights.filter(({ role }) => !STATISTICS.has(role));
@@ -374,7 +240,7 @@ function missing({ architecture, updates }: GradientRecording): GradientVerdict[
   return trained
     .filter(({ name, layer }) => recorded.has(layer) && !updates.has(name))
     .map(({ name, layer }) => ({
-      ...blank({ place: name, layer }),
+      ...blankVerdict({ place: name, layer }),
       verdict: "missing",
       evidence: "its gradient is missing, others of the layer were recorded",
     }));

@@ -1,3 +1,4 @@
+import { InputError } from "../../errors.js";
 import type { DarknetArchitecture } from "../../formats/darknet/architecture.js";
 
 /** A recorded gradient: negative, summed over the batch, as Darknet keeps it. */
@@ -48,4 +49,35 @@ export interface GradientVerdict {
   readonly evidence: string;
   /** A known approximation that explains the difference, where one does. */
   readonly cause: string | null;
+}
+
+/** A verdict on which nothing is known yet. */
+export function blankVerdict({
+  place,
+  layer,
+}: Pick<GradientVerdict, "place" | "layer">): GradientVerdict {
+  return {
+    place,
+    layer,
+    verdict: "same",
+    ratio: null,
+    element: null,
+    recorded: null,
+    truth: null,
+    judged: 0,
+    kinks: 0,
+    evidence: "",
+    cause: null,
+  };
+}
+
+/** A number for people. */
+export function inWords(value: number): string {
+  return Number(value.toPrecision(6)).toString();
+}
+
+/** @throws {InputError} when a recorded value has another number of elements than what it is of */
+export function checkSize(name: string, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new InputError("shape", `${name}: recorded with ${found} values, expected ${expected}`);
 }
