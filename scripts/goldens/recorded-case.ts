@@ -6,6 +6,7 @@ import {
   type ManifestLayer,
   readManifest,
 } from "../../src/conformance/darknet/manifest.js";
+import { trainingOf } from "../../src/conformance/darknet/recorded-training.js";
 import { InputError } from "../../src/errors.js";
 import {
   architectureFromDarknet,
@@ -18,7 +19,6 @@ import { weightsHash, writeGolden } from "../../src/record/golden-writer.js";
 import type { GoldenContent, GoldenManifest } from "../../src/references/golden/manifest.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { openDarknetWeights } from "../../src/weights/darknet-weights.js";
-import { trainingOf } from "./recorded-training.js";
 
 /** The files of a case that a run is given. */
 export const CASE_FILES = {

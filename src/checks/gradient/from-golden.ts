@@ -13,6 +13,12 @@ export interface RecordedPass {
   readonly recording: GradientRecording;
 }
 
+/** What is read of a golden; recordings that are no golden yet have it as well. */
+export interface TrainingSource
+  extends Pick<Golden, "name" | "inputs" | "gradients" | "taps" | "read"> {
+  readonly manifest: { readonly training?: Pick<GoldenTraining, "costs" | "steps"> | undefined };
+}
+
 type WeightReader = (name: string) => Float32Array;
 
 /**
@@ -21,7 +27,7 @@ type WeightReader = (name: string) => Float32Array;
  * @throws {InputError} when it holds none, or values that do not fit the network
  */
 export function passesOf(
-  golden: Golden,
+  golden: TrainingSource,
   architecture: DarknetArchitecture,
   weight: WeightReader,
 ): readonly RecordedPass[] {
@@ -63,13 +69,13 @@ export function passesOf(
   return [{ step: null, recording }];
 }
 
-function baseOf(golden: Golden, architecture: DarknetArchitecture) {
+function baseOf(golden: TrainingSource, architecture: DarknetArchitecture) {
   const inputs = new Map([...golden.inputs].map(([name, { data }]) => [name, data]));
   return { architecture, inputs, truth: golden.gradients.get("truth")?.data ?? null };
 }
 
 /** Recorded values whose names begin so, by the rest of the name. */
-function under({ gradients }: Golden, prefix: string): ReadonlyMap<string, Float32Array> {
+function under({ gradients }: TrainingSource, prefix: string): ReadonlyMap<string, Float32Array> {
   const found = [...gradients].filter(([name]) => name.startsWith(prefix));
   return new Map(found.map(([name, { data }]) => [name.slice(prefix.length), data]));
 }
@@ -82,7 +88,7 @@ const DECAYING = "kernel";
  * `updates`: v ← momentum·v + gradient − decay·batch·w; w ← w + rate/batch·v.
  */
 function stepsOf(
-  golden: Golden,
+  golden: TrainingSource,
   architecture: DarknetArchitecture,
   start: ReadonlyMap<string, Float32Array>,
   steps: NonNullable<GoldenTraining["steps"]>,
@@ -163,7 +169,7 @@ function gradientOf(
 
 /** Parameters by name after a step, which are recorded in the order of the weights file. */
 function parametersAfter(
-  golden: Golden,
+  golden: TrainingSource,
   architecture: DarknetArchitecture,
   step: number,
 ): ReadonlyMap<string, Float32Array> {

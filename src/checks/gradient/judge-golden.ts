@@ -8,7 +8,7 @@ import { quoted } from "../command-line.js";
 import { resolveOptions } from "../options.js";
 import { openOriginalFile } from "../originals/formats.js";
 import { type Count, type Fault, type JsonNumber, jsonNumber } from "../result.js";
-import { passesOf } from "./from-golden.js";
+import { passesOf, type TrainingSource } from "./from-golden.js";
 import { judgeGradients } from "./judge-gradients.js";
 import { JUDGEMENT_SCHEMA } from "./judgement-schema.js";
 import type { GradientVerdict } from "./recording.js";
@@ -138,7 +138,7 @@ export function requireDarknet(architecture: Architecture, path: string): Darkne
  * @throws {InputError} when nothing differs and too little could be judged of a gradient
  */
 export function judgedGradients(
-  golden: Golden,
+  golden: TrainingSource,
   architecture: DarknetArchitecture,
   weight: (name: string) => Float32Array,
 ): readonly JudgedGradient[] {

@@ -6,14 +6,14 @@ import type { CaseResult, Suite, SuiteOptions } from "../suite.js";
 import { loadingCase } from "./loading-case.js";
 import { readManifest } from "./manifest.js";
 import { runCase } from "./run-case.js";
+import { trainingCase } from "./training-case.js";
 
 /** What is not judged yet, by area. */
 const NOT_COVERED: Readonly<Record<string, string>> = {
-  C: "losses and gradients come with a later check",
   E: "image functions come with a later check",
 };
 
-/** Real Darknet libraries' outputs: areas A (layers), B (heads), D (weights files), F (whole models). */
+/** Real Darknet libraries' outputs: areas A (layers), B (heads), C (gradients), D (weights files), F (whole models). */
 export const darknetSuite: Suite = {
   id: "darknet",
   claims: (directory) =>
@@ -64,6 +64,7 @@ async function runOne(
     const { area } = manifest;
     const reason = NOT_COVERED[area];
     if (reason !== undefined) return { id, area, status: "not covered", detail: reason };
+    if (area === "C") return { id, area, ...trainingCase(folder, manifest) };
     if (area === "D") return { id, area, ...loadingCase(folder, manifest) };
     return { id, area, ...(await runCase(process, directory, folder, manifest)) };
   } catch (error) {

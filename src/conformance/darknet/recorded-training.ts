@@ -1,18 +1,18 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { jsonNumber } from "../../src/checks/result.js";
+import { jsonNumber } from "../../checks/result.js";
+import { InputError } from "../../errors.js";
+import type { DarknetArchitecture } from "../../formats/darknet/architecture.js";
+import type { TrainingParts } from "../../record/golden-writer.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
 import {
   type RecordedTensor,
   type Recording,
   readFloats,
   readJson,
   recordingOf,
-} from "../../src/conformance/darknet/live/recording.js";
-import type { DarknetManifest } from "../../src/conformance/darknet/manifest.js";
-import { InputError } from "../../src/errors.js";
-import type { DarknetArchitecture } from "../../src/formats/darknet/architecture.js";
-import type { TrainingParts } from "../../src/record/golden-writer.js";
-import { type Tensor, tensor } from "../../src/tensor/tensor.js";
+} from "./live/recording.js";
+import type { DarknetManifest } from "./manifest.js";
 
 /** What the suite calls a gradient, by the roles that a layer's weights have here. */
 const UPDATE_ROLES: Readonly<Record<string, readonly string[]>> = {
