@@ -15,6 +15,8 @@ interface GraphModel {
   readonly inputNodes: readonly string[];
   /** Any node may be given and any asked for. */
   execute(inputs: Record<string, tf.Tensor>, output: string): tf.Tensor;
+  /** The same for nodes that lie behind loops and conditions, which `execute` refuses. */
+  executeAsync(inputs: Record<string, tf.Tensor>, output: string): Promise<tf.Tensor>;
   readonly executor: {
     readonly graph: { readonly nodes: Readonly<Record<string, GraphNode>> };
   };
@@ -81,25 +83,42 @@ async function importConverter(): Promise<Converter> {
 }
 
 /** Node by node from tap to tap, each computed from what the taps before it returned. */
-function runTapped(
+async function runTapped(
   folder: string,
   model: GraphModel,
   inputs: Readonly<Record<string, tf.Tensor>>,
   tap: Tap,
   layers: readonly string[],
-): void {
+): Promise<void> {
   const given = Object.values(inputs);
   const known: Record<string, tf.Tensor> = Object.fromEntries(
     model.inputNodes.map((name, k) => [name, inputs[name] ?? (given[k] as tf.Tensor)]),
   );
   for (const { id, node } of tappedNodes(Object.values(model.executor.graph.nodes), layers)) {
-    let value: tf.Tensor;
-    try {
-      value = model.execute(known, node);
-    } catch (cause) {
-      throw refusal(folder, cause);
-    }
+    const value = await computeNode(folder, model, known, node);
     known[node] = tap(id, value as never) as unknown as tf.Tensor;
+  }
+}
+
+/** What TensorFlow.js says of a node that only `executeAsync` computes. */
+const DYNAMIC = /executeAsync/;
+
+/** @throws {InputError} where TensorFlow.js does not compute the node */
+async function computeNode(
+  folder: string,
+  model: GraphModel,
+  known: Record<string, tf.Tensor>,
+  node: string,
+): Promise<tf.Tensor> {
+  try {
+    return model.execute(known, node);
+  } catch (cause) {
+    if (!DYNAMIC.test(String(cause))) throw refusal(folder, cause);
+  }
+  try {
+    return await model.executeAsync(known, node);
+  } catch (cause) {
+    throw refusal(folder, cause);
   }
 }
 

@@ -115,6 +115,70 @@ function graph(slope: "Relu" | "Relu6"): object {
   };
 }
 
+/** The graph with its activation inside a condition that holds, or a loop that is run once. */
+function controlled(op: "StatelessIf" | "StatelessWhile", activation: "Relu" | "Neg"): object {
+  const model = graph("Relu") as { modelTopology: { node: { name: string }[] } };
+  const float = { T: { type: "DT_FLOAT" } };
+  const argument = (name: string) => ({ name, type: "DT_FLOAT" });
+  const step = (name: string, kind: string, input: string[]) => ({
+    name,
+    op: kind,
+    input,
+    attr: float,
+  });
+  const definition = (
+    name: string,
+    inputs: string[],
+    outputs: string[],
+    nodes: object[],
+    ret: object,
+  ) => ({
+    signature: { name, inputArg: inputs.map(argument), outputArg: outputs.map(argument) },
+    nodeDef: nodes,
+    ret,
+  });
+  const active = step("active", activation, ["x"]);
+  const func = (name: string) => ({ func: { name, attr: {} } });
+  const isIf = op === "StatelessIf";
+  const functions = isIf
+    ? [
+        definition("then", ["x"], ["y"], [active], { y: "active:y:0" }),
+        definition("else", ["x"], ["y"], [step("same", "Identity", ["x"])], { y: "same:output:0" }),
+      ]
+    : [
+        definition("cond", ["x", "k", "n"], ["go"], [step("less", "Less", ["k", "n"])], {
+          go: "less:z:0",
+        }),
+        definition(
+          "body",
+          ["x", "k", "n"],
+          ["y", "next", "last"],
+          [active, step("more", "AddV2", ["k", "n"]), step("limit", "Identity", ["n"])],
+          { y: "active:y:0", next: "more:z:0", last: "limit:output:0" },
+        ),
+      ];
+  const attr = isIf
+    ? { then_branch: func("then"), else_branch: func("else") }
+    : { cond: func("cond"), body: func("body") };
+  const inputs = ["model/first/BiasAdd", ...(isIf ? [] : ["zero", "one"])];
+  const nodes = model.modelTopology.node.flatMap((node) =>
+    node.name === "model/first/Relu"
+      ? [
+          ...["zero", "one"].map((name) => ({
+            ...step(name, "Const", []),
+            attr: { dtype: { type: "DT_FLOAT" } },
+          })),
+          ...(isIf ? [step("go", "Less", ["zero", "one"])] : []),
+          { name: "model/first/Relu", op, input: isIf ? ["go", ...inputs] : inputs, attr },
+        ]
+      : [node],
+  );
+  return {
+    ...model,
+    modelTopology: { ...model.modelTopology, node: nodes, library: { function: functions } },
+  };
+}
+
 describe("a converted graph model", () => {
   const named = WEIGHTS.map((weight) => ({ ...weight, name: `model/${weight.name}` }));
 
@@ -125,6 +189,22 @@ describe("a converted graph model", () => {
     expect(result.taps.map(({ id }) => id)).toEqual(["first", "last"]);
     expect(result.coverage.weights).toEqual({ compared: 0, total: 4 });
   });
+
+  it.each(["StatelessIf", "StatelessWhile"] as const)(
+    "runs through control flow, whose functions stand behind the graph: %s",
+    async (op) => {
+      const constants = [
+        ...named,
+        { name: "zero", shape: [], values: [0] },
+        { name: "one", shape: [], values: [1] },
+      ];
+      const right = await run(converted(controlled(op, "Relu"), constants));
+      expect(right.faults).toEqual([]);
+      expect(right.taps.map(({ id }) => id)).toEqual(["first", "last"]);
+      const wrong = await run(converted(controlled(op, "Neg"), constants));
+      expect(wrong.faults.map(({ place }) => place)).toEqual(["first"]);
+    },
+  );
 
   it("is at fault in the layer that computes something else", async () => {
     const big = named.map((weight) =>
