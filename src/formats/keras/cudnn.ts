@@ -24,7 +24,9 @@ export function convertCudnn(
     ];
     const units = recurrent.shape[0] ?? 0;
     const gates = (recurrent.shape[1] ?? 0) / units;
-    const cudnn = bias.shape.length === 1 && bias.shape[0] === 2 * gates * units;
+    // A convolution's kernel has more axes, and its sizes say nothing of units.
+    const matrix = recurrent.shape.length === 2;
+    const cudnn = matrix && bias.shape.length === 1 && bias.shape[0] === 2 * gates * units;
     if (!cudnn || (gates !== 3 && gates !== 4)) continue;
     regroup(viewOf(kernel, values), kernel.shape[0] ?? 0, units, gates, "columns");
     regroup(viewOf(recurrent, values), units, units, gates, "transpose");

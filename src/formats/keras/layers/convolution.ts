@@ -4,14 +4,8 @@ import type { Ops, WeightRef } from "../ops.js";
 import { range } from "../ops.js";
 import type { Value } from "../value.js";
 import { activate } from "./activations.js";
-import {
-  alongAxis,
-  type Call,
-  channelAxisOf,
-  inputOf,
-  type LayerDefinition,
-  spaceOf,
-} from "./call.js";
+import { addBias, biasAxis } from "./bias.js";
+import { type Call, channelAxisOf, inputOf, type LayerDefinition, spaceOf } from "./call.js";
 
 type Padding = "valid" | "same" | "causal";
 
@@ -36,6 +30,18 @@ export function padsOf(
   return { before, after: totals.map((total, k) => total - (before[k] ?? 0)) };
 }
 
+function convolvedShape(x: Value, attributes: AttributesByKind["conv-nd"]): number[] {
+  const { channelAxis, filters, padsBefore, padsAfter, strides, dilations } = attributes;
+  const space = spaceOf(x, channelAxis).map((size, k) => {
+    const span = ((attributes.kernel[k] ?? 1) - 1) * (dilations[k] ?? 1) + 1;
+    const padded = size + (padsBefore[k] ?? 0) + (padsAfter[k] ?? 0);
+    if (padded < span)
+      throw new RangeError(`a window of ${span} is larger than an axis of ${padded}`);
+    return Math.floor((padded - span) / (strides[k] ?? 1)) + 1;
+  });
+  return channelAxis === 1 ? [x.size(0), filters, ...space] : [x.size(0), ...space, filters];
+}
+
 /** A convolution by its parts; rounding between it and the bias where the layer computes in less than float32. */
 export function convolve(
   ops: Ops,
@@ -45,27 +51,31 @@ export function convolve(
   bias: WeightRef | null,
   part = "conv",
 ): Value {
-  const { channelAxis, filters, padsBefore, padsAfter, strides, dilations } = attributes;
-  const space = spaceOf(x, channelAxis).map((size, k) => {
-    const span = ((attributes.kernel[k] ?? 1) - 1) * (dilations[k] ?? 1) + 1;
-    const padded = size + (padsBefore[k] ?? 0) + (padsAfter[k] ?? 0);
-    if (padded < span)
-      throw new RangeError(`a window of ${span} is larger than an axis of ${padded}`);
-    return Math.floor((padded - span) / (strides[k] ?? 1)) + 1;
-  });
-  const shape = channelAxis === 1 ? [x.size(0), filters, ...space] : [x.size(0), ...space, filters];
+  const shape = convolvedShape(x, attributes);
   if (ops.precision === "float32") {
     const weights = bias === null ? { kernel } : { kernel, bias };
     return ops.emit("conv-nd", [x], attributes, shape, { part, weights });
   }
   const rounded = ops.rounded(ops.weight(kernel));
   const value = ops.emit("conv-nd", [x, rounded], attributes, shape, { part });
-  return bias === null ? value : addBias(ops, value, bias, channelAxis);
+  return bias === null ? value : addBias(ops, value, bias, attributes.channelAxis);
 }
 
-export function addBias(ops: Ops, x: Value, bias: WeightRef, axis: number): Value {
-  const vector = ops.view(ops.weight(bias), alongAxis(x.rank, axis, x.size(axis)));
-  return ops.add(x, vector, "add_bias");
+/** A convolution and its layer's bias, added where Keras adds it. */
+function convolveWithBias(
+  { layer, ops }: Call,
+  x: Value,
+  attributes: AttributesByKind["conv-nd"],
+  kernel: WeightRef,
+  bias: WeightRef | null,
+  part?: string,
+): Value {
+  const { channelAxis } = attributes;
+  const axis = biasAxis(layer, convolvedShape(x, attributes), channelAxis);
+  if (bias === null || axis === channelAxis) {
+    return convolve(ops, x, attributes, kernel, bias, part);
+  }
+  return addBias(ops, convolve(ops, x, attributes, kernel, null, part), bias, axis);
 }
 
 /** What the convolutions have in common. */
@@ -88,7 +98,7 @@ function checkRank(layer: Layer, x: Value, rank: number): void {
 }
 
 function conv(call: Call, rank: number): Value {
-  const { layer, ops } = call;
+  const { layer } = call;
   const { x, kernel, strides, dilations, padding, channelAxis, useBias } = settings(call, rank);
   checkRank(layer, x, rank);
   const filters = layer.count("filters");
@@ -108,11 +118,11 @@ function conv(call: Call, rank: number): Value {
     channelAxis,
     kernelOrder: "in-out",
   } as const;
-  return activate(call, convolve(ops, x, attributes, weight, bias));
+  return activate(call, convolveWithBias(call, x, attributes, weight, bias));
 }
 
 function depthwise(call: Call, rank: number): Value {
-  const { layer, ops } = call;
+  const { layer } = call;
   const { x, kernel, strides, dilations, padding, channelAxis, useBias } = settings(call, rank);
   checkRank(layer, x, rank);
   // Keras 2 saves the keys of its base class as well: they say nothing of their own.
@@ -135,7 +145,7 @@ function depthwise(call: Call, rank: number): Value {
     before,
     after,
   );
-  return activate(call, convolve(ops, x, attributes, weight, bias));
+  return activate(call, convolveWithBias(call, x, attributes, weight, bias));
 }
 
 function depthwiseAttributes(
@@ -199,7 +209,8 @@ function separable(call: Call, rank: number): Value {
     channelAxis,
     kernelOrder: "in-out",
   } as const;
-  return activate(call, convolve(ops, spread, pointwise, pointwiseKernel, bias, "pointwise"));
+  const mixed = convolveWithBias(call, spread, pointwise, pointwiseKernel, bias, "pointwise");
+  return activate(call, mixed);
 }
 
 function convTranspose(call: Call, rank: number): Value {
@@ -226,14 +237,16 @@ function convTranspose(call: Call, rank: number): Value {
   const attributes = { filters, kernel, strides, cropBefore, outputSize, dilations, channelAxis };
   const shape =
     channelAxis === 1 ? [x.size(0), filters, ...outputSize] : [x.size(0), ...outputSize, filters];
-  if (ops.precision === "float32") {
-    const weights = bias === null ? { kernel: weight } : { kernel: weight, bias };
-    const value = ops.emit("conv-transpose-nd", [x], attributes, shape, { part: "conv", weights });
-    return activate(call, value);
-  }
-  const rounded = ops.rounded(ops.weight(weight));
-  const value = ops.emit("conv-transpose-nd", [x, rounded], attributes, shape, { part: "conv" });
-  return activate(call, bias === null ? value : addBias(ops, value, bias, channelAxis));
+  const axis = biasAxis(layer, shape, channelAxis);
+  const plain = ops.precision === "float32";
+  const inside = plain && axis === channelAxis && bias !== null;
+  const kernels = inside ? { kernel: weight, bias } : { kernel: weight };
+  const value = plain
+    ? ops.emit("conv-transpose-nd", [x], attributes, shape, { part: "conv", weights: kernels })
+    : ops.emit("conv-transpose-nd", [x, ops.rounded(ops.weight(weight))], attributes, shape, {
+        part: "conv",
+      });
+  return activate(call, bias === null || inside ? value : addBias(ops, value, bias, axis));
 }
 
 /** Keras' `deconv_output_length`. */

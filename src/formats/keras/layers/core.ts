@@ -1,5 +1,6 @@
 import type { Value } from "../value.js";
 import { activate } from "./activations.js";
+import { addBias, biasAxis } from "./bias.js";
 import { type Call, inputOf, type LayerDefinition } from "./call.js";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -86,12 +87,15 @@ export function einsumProduct(
   const product = ops.product(`${input},${kernelLetters}->${output}`, x, kernel, "product");
   if (biasAxes === null || biasAxes === "") return product;
   const firstBias = [...output].findIndex((letter) => biasAxes.includes(letter));
-  const bias = layer.weight(
-    "bias",
-    [...output]
-      .slice(firstBias)
-      .map((letter) => (biasAxes.includes(letter) ? (shapeOf(letter)[0] ?? 1) : 1)),
-  );
+  const shape = [...output]
+    .slice(firstBias)
+    .map((letter) => (biasAxes.includes(letter) ? (shapeOf(letter)[0] ?? 1) : 1));
+  const bias = layer.weight("bias", shape);
+  const long = shape.flatMap((size, k) => (size === 1 ? [] : [firstBias + k]));
+  const [axis] = long;
+  if (long.length === 1 && axis !== undefined) {
+    return addBias(ops, product, bias, biasAxis(layer, product.shape, axis));
+  }
   return ops.add(product, ops.weight(bias), "add_bias");
 }
 

@@ -24,7 +24,9 @@ function recur(call: Call, cell: Cell, x: Value, states: readonly Value[]): Resu
   const backwards = layer.flag("go_backwards");
   const zeroOutput = layer.flag("zero_output_for_mask");
   const stateful = layer.flag("stateful");
-  layer.ignore("unroll", "use_cudnn");
+  // Unrolled, Keras runs backwards with the mask turned round, and zeroes what comes out by the mask as it was.
+  const zeroedLate = layer.flag("unroll") && backwards && zeroOutput && sequences;
+  layer.ignore("use_cudnn");
   if (layer.flag("time_major")) {
     throw layer.refused(
       "unsupported",
@@ -53,6 +55,10 @@ function recur(call: Call, cell: Cell, x: Value, states: readonly Value[]): Resu
     );
   }
   const order = backwards ? range(0, steps).reverse() : range(0, steps);
+  const kept = (value: Value, before: Value | null, time: number): Value =>
+    mask === null
+      ? value
+      : ops.where(keepAt(call, mask, time, value.rank), value, before ?? ops.scalar(0));
   let current: State = initial;
   let previous: Value | null = null;
   const outputs: Value[] = [];
@@ -63,16 +69,10 @@ function recur(call: Call, cell: Cell, x: Value, states: readonly Value[]): Resu
         ...x.shape.slice(2),
       ]);
       const result = cell.step(at, current);
-      const kept = mask === null ? null : keepAt(call, mask, time, result.output.rank);
-      const before: Value = zeroOutput || previous === null ? ops.scalar(0) : previous;
-      previous = kept === null ? result.output : ops.where(kept, result.output, before);
-      current =
-        mask === null
-          ? result.states
-          : result.states.map((state, s) =>
-              ops.where(keepAt(call, mask, time, state.rank), state, current[s] as Value),
-            );
-      if (sequences) outputs.push(ops.expandDims(previous, 1));
+      const output = kept(result.output, zeroOutput && !zeroedLate ? null : previous, time);
+      current = result.states.map((state, s) => kept(state, current[s] as Value, time));
+      if (sequences) outputs.push(ops.expandDims(zeroedLate ? kept(output, null, k) : output, 1));
+      previous = output;
     });
   }
   if (stateful) {

@@ -56,10 +56,15 @@ export function definitionOf(layer: Layer, registeredName: string | null): Layer
     ? undefined
     : isOperation(layer)
       ? operationDefinition(layer.className)
-      : LAYERS.get(layer.className);
+      : (LAYERS.get(layer.className) ?? unnamedOperation(layer));
   if (definition !== undefined) return definition;
   throw layer.refused(
     "unsupported",
     `is ${custom ? "a class of the model's own code" : "not one of the layers read here"}, which cannot be run; rebuild it from Keras' own layers, or export the model as ONNX`,
   );
+}
+
+/** An operation in an `.h5` that Keras 3 wrote: its layers come without the module that would tell. */
+function unnamedOperation({ className, dialect, module }: Layer): LayerDefinition | undefined {
+  return dialect === 3 && module === null ? operationDefinition(className) : undefined;
 }
