@@ -80,6 +80,9 @@ function updateOf(architecture: DarknetArchitecture, gradient: RecordedTensor): 
   const known = new Set(architecture.weights.map(({ name }) => name));
   const name = roles.map((role) => `${id}/${role}`).find((one) => known.has(one));
   if (name !== undefined) return name;
+  // A layer with another one's weights (`share_index`): they are recorded there.
+  const operations = architecture.operations.filter(({ layer }) => layer === gradient.index);
+  if (operations.some(({ weights }) => roles.some((role) => role in weights))) return undefined;
   throw new InputError("format", `${gradient.file}: ${id} has no weight of role ${roles[0]}`);
 }
 

@@ -177,8 +177,8 @@ function readNet(
   if (net.int("time_steps", 1) > 1) {
     net.warn("time_steps above 1: one call is one time step, the state is kept between calls");
   }
-  const momentum = net.float("momentum", 0.9);
-  const decay = net.float("decay", 0.0001);
+  const momentum = net.trainingNumber("momentum", 0.9);
+  const decay = net.trainingNumber("decay", 0.0001);
   net.reportUnused();
   warnings.push(...net.warnings);
   checkSizes(net, sizes, flat !== undefined);
@@ -238,7 +238,7 @@ function addLayer(
   const id = `${kind.short ?? kind.name}_${network.index}`;
   const map = kind.keepsMap ? mapOf(network.previous) : undefined;
   for (const key of FREEZING_KEYS) {
-    if (reader.float(key, 0) !== 0) network.trainingObstacles.push(`${id} has ${key}=`);
+    if (reader.trainingNumber(key, 0) !== 0) network.trainingObstacles.push(`${id} has ${key}=`);
   }
   kind.build(network, reader, id);
   network.finish(id, kind.name, map);

@@ -57,6 +57,12 @@ export class SectionReader {
     return this.#number(key, text, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?/i);
   }
 
+  /** A number that only training reads (C's `atof`): one that cannot be read is 0, as in the library, and no error. */
+  trainingNumber(key: string, fallback: number): number {
+    const text = this.text(key);
+    return text === undefined ? fallback : Number.parseFloat(text) || 0;
+  }
+
   /** Numbers separated by commas; ends at a `#`. `undefined` when the key is not there. */
   list(key: string): number[] | undefined {
     const text = this.text(key);

@@ -23,7 +23,7 @@ export function activation(network: NetworkBuilder, section: SectionReader, id: 
 
 /** `[dropout]` at inference: nothing happens. */
 export function dropout(network: NetworkBuilder, section: SectionReader, id: string): void {
-  const probability = section.float("probability", 0.2);
+  const probability = section.trainingNumber("probability", 0.2);
   if (probability > 0) network.trainingObstacles.push(`${id} drops values at random`);
   unchanged(network, section, id);
 }
@@ -51,7 +51,7 @@ const COST_TYPES: Readonly<Record<DarknetDialect, Readonly<Record<string, Darkne
 /** `[cost]`: without a truth its output stays 0. */
 export function cost(network: NetworkBuilder, section: SectionReader, id: string): void {
   const kind = COST_TYPES[network.dialect][section.text("type") ?? "sse"] ?? "squared";
-  network.addLoss(id, kind, section.float("scale", 1));
+  network.addLoss(id, kind, section.trainingNumber("scale", 1));
   section.ignore("ratio", "noobj", "thresh");
   const input = asFlat(network, network.previous, `${id}/flat`);
   network.add("constant", id, [input], { value: 0 }, input.shape);
@@ -65,7 +65,7 @@ export function softmax(network: NetworkBuilder, section: SectionReader, id: str
   if (section.float("spatial", 0) !== 0) {
     section.warn("spatial=1 has no effect in the library's CPU code: one softmax over all values");
   }
-  if (section.int("noloss", 0) === 0) network.addLoss(id, "cross-entropy");
+  if (section.trainingNumber("noloss", 0) === 0) network.addLoss(id, "cross-entropy");
   const input = asFlat(network, network.previous, `${id}/flat`);
   const [, size = 1] = input.shape;
   if (size % groups !== 0) throw section.error("shape", `groups=${groups} of ${size} values`);
