@@ -25,12 +25,12 @@ export function loadingCase(
   let judged = 0;
   for (const dialect of ["alexeyab", "pjreddie"] as const) {
     const oracle = manifest.perOracle?.[dialect];
-    if (oracle === undefined) continue;
+    const held = oracle?.parametersAfterLoading;
+    if (oracle === undefined || held === undefined) continue;
     judged += 1;
-    const sound =
-      oracle.equalToIntended === oracle.total && bytesFit(folder, manifest, oracle.total);
-    const loaded = readNpy(readFileSync(join(folder, oracle.parametersAfterLoading.file)), "loaded")
-      .data as Float32Array;
+    const { equalToIntended, total = 0 } = oracle;
+    const sound = equalToIntended === total && bytesFit(folder, manifest, total);
+    const loaded = readNpy(readFileSync(join(folder, held.file)), "loaded").data as Float32Array;
     const problem = checkDialect(folder, manifest, dialect, loaded, sound);
     if (problem !== undefined) return { status: "failed", detail: `${dialect}: ${problem}` };
   }

@@ -21,11 +21,12 @@ const disagreement = z.looseObject({
 });
 
 const parameters = z.looseObject({
-  layersLoadedMessage: z.number().nullable(),
+  layersLoadedMessage: z.number().nullish(),
   seen: z.number().nullable().optional(),
-  parametersAfterLoading: z.looseObject({ file: z.string() }),
-  equalToIntended: z.number(),
-  total: z.number(),
+  /** Absent where the library did not survive the file. */
+  parametersAfterLoading: z.looseObject({ file: z.string() }).optional(),
+  equalToIntended: z.number().optional(),
+  total: z.number().optional(),
 });
 
 const manifest = z.looseObject({

@@ -7,13 +7,15 @@ import type { CaseResult } from "../suite.js";
 import { firstDifference } from "./judge.js";
 import type { ManifestTap, ModelsManifest } from "./manifest.js";
 import { openRecorded, type Recorded } from "./recorded.js";
+import { attemptLater } from "./stored-tensors.js";
 
 type Verdict = Pick<CaseResult, "status" | "detail">;
 
 /**
  * Judges an HDF5 file of weights of area E: the layers in the order of the file, and every recorded tensor by
  * the path `layer/weight`, bit for bit. What the model computes from them (a tap of no weight's name) is
- * recorded too, and the file does not say how: the Keras suite judges such things.
+ * recorded too, and the file does not say how: the Keras suite judges such things. A damaged file may be
+ * refused, and must be where the library refuses it.
  */
 export async function judgeHdf5(
   folder: string,
@@ -22,7 +24,18 @@ export async function judgeHdf5(
 ): Promise<Verdict> {
   const path = join(folder, file);
   const byteLength = statSync(path).size;
-  const content = await readHdf5({ source: { kind: "file", path }, name: path, byteLength });
+  const read = await attemptLater(() =>
+    readHdf5({ source: { kind: "file", path }, name: path, byteLength }),
+  );
+  if ("refused" in read) {
+    return { status: manifest.damaged ? "passed" : "failed", detail: `refused: ${read.refused}` };
+  }
+  const { open = "ok" } = manifest.oracleSays;
+  if (!open.startsWith("ok")) return { status: "failed", detail: `read, the library says ${open}` };
+  return contentVerdict(folder, manifest, read.value);
+}
+
+function contentVerdict(folder: string, manifest: ModelsManifest, content: Hdf5Content): Verdict {
   const order = content.layers.map(({ name }) => name);
   const { layerNames = order } = manifest;
   if (`${order}` !== `${layerNames}`) {

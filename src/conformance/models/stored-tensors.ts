@@ -47,3 +47,12 @@ export function attempt<T>(read: () => T): Attempt<T> {
     return { refused: refusal(error) };
   }
 }
+
+/** As {@link attempt}, for a reader that answers later. */
+export async function attemptLater<T>(read: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { refused: refusal(error) };
+  }
+}

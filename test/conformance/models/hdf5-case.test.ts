@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { judgeHdf5 } from "../../../src/conformance/models/hdf5-case.js";
@@ -29,6 +30,31 @@ describe.skipIf(!existsSync(folder))(
     it("is read bit for bit, in the order of its layers", async () => {
       const verdict = await judgeHdf5(folder, readManifest(folder), "weights.h5");
       expect(verdict).toEqual({ status: "passed", detail: "8 tensors, equal bit for bit" });
+    });
+
+    it("may be refused where it is damaged, and must be where the library refuses it", async () => {
+      const manifest = readManifest(folder);
+      const oracleSays = { open: "OSError: truncated file" };
+      const broken = mkdtempSync(join(tmpdir(), "difftest-hdf5-case-"));
+      try {
+        const bytes = readFileSync(join(folder, "weights.h5"));
+        writeFileSync(join(broken, "weights.h5"), bytes.subarray(0, bytes.length / 2));
+        const refused = (damaged: boolean) =>
+          judgeHdf5(broken, { ...manifest, damaged, oracleSays }, "weights.h5");
+        expect((await refused(true)).status).toBe("passed");
+        expect((await refused(false)).status).toBe("failed");
+      } finally {
+        rmSync(broken, { recursive: true });
+      }
+      const read = await judgeHdf5(
+        folder,
+        { ...manifest, damaged: true, oracleSays },
+        "weights.h5",
+      );
+      expect(read).toEqual({
+        status: "failed",
+        detail: `read, the library says ${oracleSays.open}`,
+      });
     });
 
     it.each([

@@ -345,10 +345,11 @@ export async function checkLoading(
   comparison: Comparison,
 ): Promise<void> {
   const recorded = one.manifest.perOracle?.[one.recording.library];
-  if (recorded === undefined) return;
+  const held = recorded?.parametersAfterLoading;
+  if (recorded === undefined || held === undefined) return;
   const reference = await openCase(client, one);
   const { fields, tensors } = await reference.call("parameters", {});
-  const expected = readFloats(one.folder, recorded.parametersAfterLoading.file);
+  const expected = readFloats(one.folder, held.file);
   const actual = tensors.get("parameters")?.data as Float32Array;
   comparison.equal("seen", fields["seen"], recorded.seen);
   // NaN stands for what the library does not read and leaves at its random start.
