@@ -13,6 +13,7 @@ import {
 } from "./recording.js";
 import { DRAWS, inputShapes } from "./roundings.js";
 import {
+  countMoves,
   deltaSubject,
   directionOf,
   inputSubject,
@@ -37,8 +38,8 @@ const FEWEST = 4;
 const APPROXIMATION = 0.03;
 /** The tolerance is that of the true derivative; what explains a difference may round so many times as much. */
 const EXPLAINED = 4;
-/** Multiplications (about) that a judgement may take: some minutes. */
-const LIMIT = 5e9;
+/** Multiplications (about) that a judgement may take: two or three minutes. */
+const LIMIT = 2e10;
 
 /**
  * Judges every recorded gradient of a training pass by central differences of the loss, which is evaluated in float64
@@ -55,10 +56,10 @@ export function judgeGradients(recording: GradientRecording): readonly GradientV
       `${architecture.name}: gradients cannot be judged: ${obstacle}`,
     );
   }
+  checkCost(recording);
   const landscapes = landscapesOf(recording);
   refuseReadCosts(architecture, landscapes.exact.pass);
   const subjects = subjectsOf(recording, landscapes.exact);
-  checkCost(architecture, landscapes.exact.pass, subjects);
   const forward = forwardVerdicts(recording, landscapes.exact);
   const wrong = forward.find(({ verdict }) => verdict === "differs");
   if (wrong !== undefined) return [wrong, ...subjects.map((one) => unjudged(one, wrong.place))];
@@ -111,17 +112,15 @@ function subjectsOf(recording: GradientRecording, { pass, terms }: Landscape): S
   return subjects;
 }
 
-function checkCost(
-  architecture: DarknetArchitecture,
-  pass: TrainingPass,
-  subjects: readonly Subject[],
-): void {
-  const one = pass.operations.reduce((total, operation) => {
+/** @throws {InputError} when the judgement would take far too long; before anything is evaluated */
+function checkCost({ architecture, updates, deltas }: GradientRecording): void {
+  const one = architecture.operations.reduce((total, operation) => {
     const each = familyOf(operation.kind).cost(operation, inputShapes(architecture, operation));
     return total + each * sizeOf(operation.shape);
   }, 0);
-  const moves = subjects.reduce((total, subject) => total + movesOf(subject).length, 0);
-  const total = one * moves * (5 + 2 * DRAWS);
+  const moves = [...updates.values()].map(({ values }) => countMoves(values.length));
+  const count = moves.reduce((sum, each) => sum + each, deltas.size);
+  const total = one * count * (5 + 2 * DRAWS);
   if (total <= LIMIT) return;
   throw new InputError(
     "limit",

@@ -120,23 +120,28 @@ export interface Move {
 const ALONE = 16;
 const DIRECTIONS = 3;
 
+/** Most moves of a subject of so many elements. */
+export function countMoves(elements: number): number {
+  return elements <= ALONE ? elements : ALONE + DIRECTIONS;
+}
+
 /**
  * The directions in which a subject is judged: each element alone where they are few; else some that lie apart, those
  * with the largest recorded values, and all elements at once by random factors.
  */
-export function movesOf({ recorded, at, place }: Subject, alone: number = ALONE): readonly Move[] {
+export function movesOf({ recorded, at, place }: Subject): readonly Move[] {
   const count = at.length;
   const single = (element: number): Move => {
     const factors = new Float64Array(count);
     factors[element] = 1;
     return { element, factors };
   };
-  if (count <= alone) return Array.from({ length: count }, (_, element) => single(element));
-  const step = Math.floor((2 * count) / alone) | 1;
-  const apart = Array.from({ length: Math.floor(alone / 2) }, (_, k) => (k * step) % count);
+  if (count <= ALONE) return Array.from({ length: count }, (_, element) => single(element));
+  const step = Math.floor((2 * count) / ALONE) | 1;
+  const apart = Array.from({ length: ALONE / 2 }, (_, k) => (k * step) % count);
   const largest = Array.from({ length: count }, (_, k) => k)
     .sort((a, b) => Math.abs(recorded.values[b] ?? 0) - Math.abs(recorded.values[a] ?? 0))
-    .slice(0, Math.ceil(alone / 2));
+    .slice(0, ALONE / 2);
   const random = randomNumbers([...place].reduce((seed, c) => seed * 31 + c.charCodeAt(0), 7));
   const together = Array.from({ length: DIRECTIONS }, () => ({
     element: null,
