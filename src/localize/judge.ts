@@ -1,4 +1,5 @@
 import type { Architecture, Operation } from "../architecture/architecture.js";
+import type { OperationKind } from "../architecture/attributes.js";
 import {
   type ChannelFit,
   isSystematic,
@@ -7,6 +8,7 @@ import {
 } from "../compare/channel-fit.js";
 import type { TapComparison } from "../compare/compare-tap.js";
 import { JUDGE_LIMIT, judgeOf } from "../operators/evaluate.js";
+import { familyOf } from "../operators/families.js";
 import type { FunctionError } from "../operators/family.js";
 import type {
   EmbeddedReference,
@@ -125,16 +127,29 @@ function typicalError(
   return Math.sqrt(sum / Math.max(count, 1));
 }
 
-/** Most terms that are summed with weights on the way to this tap. */
+/** Most products that are summed on the way to this tap. */
 function longestSum({ architecture, operation, known }: JudgeInput): number {
   const operations = new Map(architecture.operations.map((one) => [one.id, one]));
   const kernels = new Map(architecture.weights.map(({ name, shape }) => [name, shape]));
+  const shapeOf = (id: string) => known.get(id)?.shape ?? operations.get(id)?.shape ?? [];
   const terms = between(architecture, operation, known).map((id) => {
-    const shape = kernels.get(operations.get(id)?.weights["kernel"] ?? "");
+    const one = operations.get(id);
+    const costsPerTerm = one === undefined ? undefined : COSTS_PER_TERM[one.kind];
+    if (one !== undefined && costsPerTerm !== undefined) {
+      return familyOf(one.kind).cost(one as never, one.inputs.map(shapeOf)) / costsPerTerm;
+    }
+    const shape = kernels.get(one?.weights["kernel"] ?? "");
     return shape === undefined ? 0 : sizeOf(shape) / (shape[0] ?? 1);
   });
   return Math.max(0, ...terms);
 }
+
+/** Kinds whose kernel may be another step, or lies with its outputs last: their cost tells the terms. */
+const COSTS_PER_TERM: Readonly<Partial<Record<OperationKind, number>>> = {
+  contract: 2,
+  "conv-nd": 1,
+  "conv-transpose-nd": 1,
+};
 
 /** @param beyond - number of elements beyond the hard bound */
 function sentence(

@@ -3,7 +3,7 @@ import type { ConvNdAttributes } from "../architecture/attributes.js";
 import { indexOf } from "../tensor/tensor.js";
 import type { ElementContext, OperatorFamily } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
-import { shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
+import { channelColumn, shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
 import { linearBound } from "./rounding.js";
 import { onlyInput } from "./shape-rules.js";
 
@@ -48,7 +48,7 @@ export const convNdFamily: OperatorFamily<"conv-nd"> = {
       kernelBound: context.bounds[1] ?? null,
       kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => convolve(operation, graph, input, [kernel]),
-      bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,
+      bias: hasBias ? channelColumn(graph, context.weight("bias"), operation) : null,
     });
   },
 
@@ -184,15 +184,6 @@ function kernelNodes(
       : value;
   const space = kernel.map((_, axis) => axis);
   return graph.node("Transpose", [flat], { perm: { ints: [rank + 1, rank, ...space] } });
-}
-
-function biasNodes(
-  { attributes, shape }: OperationOf<"conv-nd">,
-  graph: GraphBuilder,
-  bias: string,
-): string {
-  const along = shape.map((_, axis) => (axis === attributes.channelAxis ? attributes.filters : 1));
-  return graph.node("Reshape", [bias, graph.ints(along)]);
 }
 
 function termsOf(

@@ -3,7 +3,7 @@ import type { ConvTransposeNdAttributes } from "../architecture/attributes.js";
 import { kernelReader } from "./conv-nd.js";
 import type { OperatorFamily } from "./family.js";
 import type { GraphBuilder } from "./graph.js";
-import { shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
+import { channelColumn, shapeWith, spaceOf, withChannelsSecond } from "./nodes-nd.js";
 import { linearBound } from "./rounding.js";
 import { onlyInput } from "./shape-rules.js";
 
@@ -26,7 +26,7 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
       return;
     }
     const value = spread(operation, graph, input, shape, kernel);
-    graph.node("Add", [value, biasNodes(operation, graph, weight("bias"))], {}, output);
+    graph.node("Add", [value, channelColumn(graph, weight("bias"), operation)], {}, output);
   },
 
   bound(operation, context) {
@@ -40,7 +40,7 @@ export const convTransposeNdFamily: OperatorFamily<"conv-transpose-nd"> = {
       kernelBound: context.bounds[1] ?? null,
       kernel: context.inputs[1] ?? context.weight("kernel"),
       apply: (input, kernel) => spread(operation, graph, input, inputShapes[0] ?? [], kernel),
-      bias: hasBias ? biasNodes(operation, graph, context.weight("bias")) : null,
+      bias: hasBias ? channelColumn(graph, context.weight("bias"), operation) : null,
     });
   },
 
@@ -114,15 +114,6 @@ function spread(
     return graph.node("Pad", [spreadOut, pads], {}, name);
   };
   return withChannelsSecond(graph, input, shape.length, channelAxis, node, output);
-}
-
-function biasNodes(
-  { attributes, shape }: OperationOf<"conv-transpose-nd">,
-  graph: GraphBuilder,
-  bias: string,
-): string {
-  const along = shape.map((_, axis) => (axis === attributes.channelAxis ? attributes.filters : 1));
-  return graph.node("Reshape", [bias, graph.ints(along)]);
 }
 
 /** Most products that meet in one element. */

@@ -66,3 +66,24 @@ export function shapeWith(
 ): number[] {
   return channelAxis === 1 ? [batch, channels, ...space] : [batch, ...space, channels];
 }
+
+/** A number a channel, under a shape that is repeated over the other axes. */
+export function channelColumn(
+  graph: GraphBuilder,
+  vector: string,
+  {
+    shape,
+    attributes,
+  }: { readonly shape: readonly number[]; readonly attributes: ChannelAttributes },
+): string {
+  const { channelAxis, filters } = attributes;
+  return graph.node("Reshape", [
+    vector,
+    graph.ints(shape.map((_, axis) => (axis === channelAxis ? filters : 1))),
+  ]);
+}
+
+interface ChannelAttributes {
+  readonly channelAxis: number;
+  readonly filters: number;
+}

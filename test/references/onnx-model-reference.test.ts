@@ -5,16 +5,17 @@ import { architectureFromOnnx } from "../../src/formats/onnx/architecture.js";
 import { type OnnxModel, onnxModelFrom } from "../../src/formats/onnx/model-reader.js";
 import { type NodeProto, ONNX_TYPE } from "../../src/formats/onnx/schema.js";
 import { weightsFromOnnx } from "../../src/formats/onnx/weights.js";
+import { halfFromFloat32 } from "../../src/formats/small-floats.js";
 import { readTensor } from "../../src/formats/tensor-file.js";
 import { OnnxModelReference } from "../../src/references/onnxruntime/onnx-model-reference.js";
 import { OnnxModelRun } from "../../src/references/onnxruntime/onnx-model-run.js";
 import { OnnxRuntimeProcess } from "../../src/references/onnxruntime/onnxruntime-process.js";
-import { functionErrorOf } from "../../src/runtime/function-errors.js";
 import { readExactly } from "../../src/runtime/scratch-file.js";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { syntheticInput } from "../../src/weights/synthetic.js";
 import { copiedTensors } from "../../src/weights/tensor-file-weights.js";
 import { floats, node, onnxBytes, value, wholes } from "../formats/onnx/write-model.js";
+import { recordTaps } from "./record-taps.js";
 
 const inputs: readonly ArchitectureInput[] = [
   { name: "map", shape: [2, 4, 7, 6] },
@@ -164,6 +165,8 @@ const cases: readonly (readonly [kind: string, node: NodeProto])[] = [
   ["expand", node("Expand", ["positive", "wide"], "expanded")],
   ["identity", node("Dropout", ["map"], "dropped")],
   ["identity", node("Cast", ["ids"], "as_float", { to: ONNX_TYPE.float })],
+  ["identity", node("Cast", ["half_kernel"], "widened", { to: ONNX_TYPE.float })],
+  ["contract", node("MatMul", ["words", "widened"], "matmul_widened")],
   [
     "resize",
     node("Resize", ["map", "", "scales"], "nearest", {
@@ -312,6 +315,14 @@ const graph = {
     wholes("repeats", [2, 1]),
     wholes("one_axis", [1], []),
     floats("slope", [4, 1, 1], { seed: 12 }),
+    {
+      name: "half_kernel",
+      data_type: ONNX_TYPE.float16,
+      dims: [4, 3],
+      raw_data: new Uint8Array(
+        halfFromFloat32(Float32Array.from({ length: 12 }, (_, k) => k / 7 - 1)).buffer,
+      ),
+    },
     floats("odd_scales", [4], [1, 1, 0.7, 1.6]),
     floats("row_scales", [3], [1, 1, 2]),
     floats("k_row", [6, 1, 2], { seed: 13 }),
@@ -375,15 +386,7 @@ beforeAll(async () => {
   architecture = architectureFromOnnx(model, inputs, { values: run.values, numbers });
   reference = new OnnxModelReference(process, run, architecture);
   const taps = architecture.layers.map(({ id }) => id);
-  const prepared = reference.prepare({
-    taps,
-    cut: new Set(taps),
-    layout: "nchw",
-    functionError: reference.functionError(functionErrorOf("plain")),
-    scratch: process.scratch,
-    negativeSide: () => false,
-  });
-  await reference.record(prepared, new Map(), () => undefined);
+  const prepared = await recordTaps(reference, process, taps);
   bounds = new Map(
     prepared.plan.taps.map(({ id, shape, boundOffset }) => {
       if (boundOffset === undefined) return [id, null];
@@ -440,15 +443,7 @@ describe("a part of a node", () => {
   it("is a tap as any other, and what follows is bounded from there", async () => {
     const taps = ["layer_norm/normed", "layer_norm"];
     const parts = new OnnxModelReference(process, run, architecture);
-    const prepared = parts.prepare({
-      taps,
-      cut: new Set(taps),
-      layout: "nchw",
-      functionError: parts.functionError(functionErrorOf("plain")),
-      scratch: process.scratch,
-      negativeSide: () => false,
-    });
-    await parts.record(prepared, new Map(), () => undefined);
+    const prepared = await recordTaps(parts, process, taps);
     expect(prepared.plan.taps.map(({ frontier }) => frontier)).toEqual([
       ["words"],
       ["layer_norm/normed"],
@@ -475,15 +470,7 @@ describe("a step that is not what we take it for", () => {
       ),
     };
     const doubting = new OnnxModelReference(process, run, steeper);
-    const prepared = doubting.prepare({
-      taps: ["leaky", "tanh"],
-      cut: new Set(["leaky", "tanh"]),
-      layout: "nchw",
-      functionError: doubting.functionError(functionErrorOf("plain")),
-      scratch: process.scratch,
-      negativeSide: () => false,
-    });
-    await doubting.record(prepared, new Map(), () => undefined);
+    await recordTaps(doubting, process, ["leaky", "tanh"]);
     expect([doubting.isDoubtful("leaky"), doubting.isDoubtful("tanh")]).toEqual([true, false]);
   });
 });

@@ -15,9 +15,9 @@ import { readTensor } from "../../src/formats/tensor-file.js";
 import { OnnxModelReference } from "../../src/references/onnxruntime/onnx-model-reference.js";
 import { OnnxModelRun } from "../../src/references/onnxruntime/onnx-model-run.js";
 import { OnnxRuntimeProcess } from "../../src/references/onnxruntime/onnxruntime-process.js";
-import { functionErrorOf } from "../../src/runtime/function-errors.js";
 import { tensor } from "../../src/tensor/tensor.js";
 import { copiedTensors } from "../../src/weights/tensor-file-weights.js";
+import { recordTaps } from "./record-taps.js";
 
 const testdata = process.env["DIFFTEST_ONNX_TESTDATA"];
 
@@ -71,15 +71,7 @@ async function basesOf(folder: string): Promise<string[]> {
   const architecture = architectureFromOnnx(model, inputs, { values: run.values, numbers });
   const reference = new OnnxModelReference(runtime, run, architecture);
   const taps = architecture.layers.map(({ id }) => id);
-  const prepared = reference.prepare({
-    taps,
-    cut: new Set(taps),
-    layout: "nchw",
-    functionError: reference.functionError(functionErrorOf("plain")),
-    scratch: runtime.scratch,
-    negativeSide: () => false,
-  });
-  await reference.record(prepared, new Map(), () => undefined);
+  await recordTaps(reference, runtime, taps);
   const kinds = new Map(architecture.operations.map(({ id, kind }) => [id, kind]));
   return taps.map((id) =>
     kinds.get(id) === "opaque" ? "noise" : reference.isDoubtful(id) ? "doubted" : "derived",

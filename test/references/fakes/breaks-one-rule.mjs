@@ -1,6 +1,7 @@
 // A runner that keeps to every rule but the one it is told to break: `node breaks-one-rule.mjs BREACH [port]`.
 // Its original is any file: one input of four numbers, a tap that doubles them and one that negates those.
 import { existsSync, writeSync } from "node:fs";
+import { readCalls, writeAll } from "./messages.mjs";
 
 const [breach = "none", role = "reference"] = process.argv.slice(2);
 const breaks = (name) => breach === name;
@@ -16,29 +17,18 @@ function send(fields, tensors = new Map()) {
   const bytes = [...tensors.values()].map(({ data }) =>
     Buffer.from(Float32Array.from(data).buffer),
   );
-  const message = Buffer.concat([Buffer.from(line), ...bytes, Buffer.from("end\n")]);
-  for (let at = 0; at < message.length; ) at += writeSync(1, message, at);
+  writeAll(Buffer.concat([Buffer.from(line), ...bytes, Buffer.from("end\n")]));
 }
 
 const refuse = (id, code, message) => send({ id, ok: false, error: { code, message } });
 
-let buffer = Buffer.alloc(0);
-process.stdin.on("data", (chunk) => {
-  // Whoever takes a chunk for a message fails where one comes in pieces.
-  if (breaks("pieces") && !chunk.toString("latin1").endsWith("end\n")) process.exit(1);
-  buffer = Buffer.concat([buffer, chunk]);
-  for (;;) {
-    const end = buffer.indexOf(10);
-    if (end < 0) return;
-    const call = JSON.parse(buffer.subarray(0, end).toString());
-    const sizes = (call.tensors ?? []).map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
-    const total = sizes.reduce((a, b) => a + b, 0);
-    if (buffer.length < end + 1 + total + 4) return;
-    const body = Buffer.from(buffer.subarray(end + 1, end + 1 + total));
-    buffer = buffer.subarray(end + 1 + total + 4);
-    (CALLS[call.call] ?? unknown)(call, new Float32Array(body.buffer, body.byteOffset, total / 4));
-  }
-});
+readCalls(
+  (call, values) => (CALLS[call.call] ?? unknown)(call, values),
+  (chunk) => {
+    // Whoever takes a chunk for a message fails where one comes in pieces.
+    if (breaks("pieces") && !chunk.toString("latin1").endsWith("end\n")) process.exit(1);
+  },
+);
 process.stdin.on("end", () => {
   if (breaks("ends late")) setTimeout(() => undefined, 60_000);
   else process.exit(breaks("ends badly") ? 3 : 0);

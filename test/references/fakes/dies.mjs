@@ -1,5 +1,5 @@
 // A reference for references/python/example.cfg that is killed at a moment: `node dies.mjs MOMENT`.
-import { writeSync } from "node:fs";
+import { readCalls, writeAll } from "./messages.mjs";
 
 const [moment = ""] = process.argv.slice(2);
 const TAPS = { conv_0: [1, 8, 16, 16], maxpool_1: [1, 8, 8, 8] };
@@ -21,7 +21,7 @@ function answer(call, fields, tensors = {}) {
   const message = Buffer.concat([Buffer.from(line), ...values, Buffer.from("end\n")]);
   const half = moment === `halfway through ${call.call}`;
   const bytes = half ? message.subarray(0, message.length / 2) : message;
-  for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+  writeAll(bytes);
   if (half) die();
   // The next call finds nobody.
   if (moment === `after ${call.call}`) die();
@@ -43,17 +43,5 @@ const CALLS = {
   run: (call) => answer(call, {}, TAPS),
 };
 
-let buffer = Buffer.alloc(0);
-process.stdin.on("data", (chunk) => {
-  buffer = Buffer.concat([buffer, chunk]);
-  for (;;) {
-    const end = buffer.indexOf(10);
-    if (end < 0) return;
-    const call = JSON.parse(buffer.subarray(0, end).toString());
-    const total = (call.tensors ?? []).reduce((sum, { shape }) => sum + 4 * size(shape), end + 5);
-    if (buffer.length < total) return;
-    buffer = buffer.subarray(total);
-    CALLS[call.call](call);
-  }
-});
+readCalls((call) => CALLS[call.call](call));
 process.stdin.on("end", () => process.exit(0));

@@ -1,42 +1,18 @@
 // A small runner that misbehaves on demand: `node runner.mjs BEHAVIOUR`. Without one it keeps to the protocol.
 // Its model has one input of four numbers and one tap that doubles them.
-import { closeSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
+import { readCalls, writeAll } from "./messages.mjs";
 
 const behaviour = process.argv[2] ?? "good";
 const send = (fields, ...bytes) => {
   const line = `${JSON.stringify({ difftest: 1, ...fields })}\n`;
-  write(Buffer.concat([Buffer.from(line), ...bytes, Buffer.from("end\n")]));
+  writeAll(Buffer.concat([Buffer.from(line), ...bytes, Buffer.from("end\n")]));
 };
-
-/** Writes all of it before anything else happens: some behaviours exit right after. */
-function write(bytes) {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(1, bytes, at);
-    } catch (error) {
-      if (error.code !== "EAGAIN") throw error;
-    }
-  }
-}
 
 const floats = (values) => Buffer.from(Float32Array.from(values).buffer);
 const tensor = (name, shape) => ({ name, dtype: "float32", shape });
 
-let buffer = Buffer.alloc(0);
-process.stdin.on("data", (chunk) => {
-  buffer = Buffer.concat([buffer, chunk]);
-  for (;;) {
-    const end = buffer.indexOf(10);
-    if (end < 0) return;
-    const call = JSON.parse(buffer.subarray(0, end).toString());
-    const sizes = (call.tensors ?? []).map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
-    const total = sizes.reduce((a, b) => a + b, 0);
-    if (buffer.length < end + 1 + total + 4) return;
-    const body = Buffer.from(buffer.subarray(end + 1, end + 1 + total));
-    buffer = buffer.subarray(end + 1 + total + 4);
-    answer(call, new Float32Array(body.buffer, body.byteOffset, total / 4));
-  }
-});
+readCalls(answer);
 if (behaviour === "never ends") setInterval(() => undefined, 1000);
 else process.stdin.on("end", () => process.exit(0));
 
@@ -76,32 +52,32 @@ const MISBEHAVIOURS = {
   },
   hangs: () => undefined,
   "answers half": (id, good) => {
-    write(
+    writeAll(
       Buffer.from(
         `{"difftest":1,"id":${id},"ok":true,"tensors":[${JSON.stringify(tensor("double_0", [2, 2]))}]}\n`,
       ),
     );
-    write(good.subarray(0, 6));
+    writeAll(good.subarray(0, 6));
     process.exit(0);
   },
   "answers half a line": (id) => {
-    write(Buffer.from(`{"difftest":1,"id":${id},"ok":tr`));
+    writeAll(Buffer.from(`{"difftest":1,"id":${id},"ok":tr`));
     process.exit(0);
   },
   "prints between the numbers": (id, good) => {
-    write(
+    writeAll(
       Buffer.from(
         `{"difftest":1,"id":${id},"ok":true,"tensors":[${JSON.stringify(tensor("double_0", [2, 2]))}]}\n`,
       ),
     );
-    write(Buffer.concat([good.subarray(0, 8), Buffer.from("warning: x\n"), good.subarray(8)]));
-    write(Buffer.from("end\n"));
+    writeAll(Buffer.concat([good.subarray(0, 8), Buffer.from("warning: x\n"), good.subarray(8)]));
+    writeAll(Buffer.from("end\n"));
   },
   "wrong id": (id, good) =>
     send({ id: id + 5, ok: true, tensors: [tensor("double_0", [2, 2])] }, good),
   "no ok": (id) => send({ id }),
-  "other version": (id) => write(Buffer.from(`{"difftest":2,"id":${id},"ok":true}\nend\n`)),
-  "json without difftest": (id) => write(Buffer.from(`{"id":${id}}\nend\n`)),
+  "other version": (id) => writeAll(Buffer.from(`{"difftest":2,"id":${id},"ok":true}\nend\n`)),
+  "json without difftest": (id) => writeAll(Buffer.from(`{"id":${id}}\nend\n`)),
   "bad dtype": (id) =>
     send({ id, ok: true, tensors: [{ name: "double_0", dtype: "float16", shape: [2] }] }),
   "bad shape": (id) => send({ id, ok: true, tensors: [tensor("double_0", [2, -2])] }),
@@ -112,7 +88,7 @@ const MISBEHAVIOURS = {
     send({ id, ok: true, tensors: [tensor("double_0", [2, 2])] }, good);
   },
   "huge tensors": (id) => send({ id, ok: true, tensors: [tensor("double_0", [1e9, 1e9])] }),
-  "huge line": () => write(Buffer.concat([Buffer.from("{"), Buffer.alloc(17 << 20, 32)])),
+  "huge line": () => writeAll(Buffer.concat([Buffer.from("{"), Buffer.alloc(17 << 20, 32)])),
   "leaves out a tap": (id) => send({ id, ok: true }),
   "other shape": (id, good) => send({ id, ok: true, tensors: [tensor("double_0", [4])] }, good),
   "other type": (id) =>
@@ -145,7 +121,7 @@ function run({ id }, values) {
   if (behaviour === "byte by byte") {
     const tensors = [tensor("double_0", [2, 2])];
     const line = Buffer.from(`${JSON.stringify({ difftest: 1, id, ok: true, tensors })}\n`);
-    for (const byte of Buffer.concat([line, good, Buffer.from("end\n")])) write(Buffer.of(byte));
+    for (const byte of Buffer.concat([line, good, Buffer.from("end\n")])) writeAll(Buffer.of(byte));
     return;
   }
   send({ id, ok: true, tensors: [tensor("double_0", [2, 2])] }, good);

@@ -109,26 +109,41 @@ function lstmCell(place: CellPlace): Cell {
       const recurrent = matmul(h as Value, "recurrent_kernel", [units, 4 * units], "recurrent");
       const sum = ops.add(input, recurrent, "gates");
       const gates = ops.split(useBias ? ops.add(sum, bias([4 * units]), "add_bias") : sum, 1, 4);
-      const [i, f, candidate, o] = gates as [Value, Value, Value, Value];
-      const kept = ops.multiply(
-        ops.within("forget", () => gate(f)),
-        c as Value,
-        "kept",
-      );
-      const added = ops.multiply(
-        ops.within("in", () => gate(i)),
-        ops.within("candidate", () => activation(candidate)),
-        "added",
-      );
-      const carry = ops.add(kept, added, "carry");
-      const output = ops.multiply(
-        ops.within("out", () => gate(o)),
-        ops.within("hidden", () => activation(carry)),
-        "output",
-      );
-      return { output, states: [output, carry] };
+      return lstmStates({ ops, gate, activation }, gates, c as Value);
     },
   };
+}
+
+/** What an LSTM makes of its gates' sums (input, forget, candidate, output) and of what it carries. */
+function lstmStates(
+  { ops, gate, activation }: LstmFunctions,
+  sums: readonly Value[],
+  c: Value,
+): ReturnType<Cell["step"]> {
+  const [i, f, candidate, o] = sums as [Value, Value, Value, Value];
+  const kept = ops.multiply(
+    ops.within("forget", () => gate(f)),
+    c,
+    "kept",
+  );
+  const added = ops.multiply(
+    ops.within("in", () => gate(i)),
+    ops.within("candidate", () => activation(candidate)),
+    "added",
+  );
+  const carry = ops.add(kept, added, "carry");
+  const output = ops.multiply(
+    ops.within("out", () => gate(o)),
+    ops.within("hidden", () => activation(carry)),
+    "output",
+  );
+  return { output, states: [output, carry] };
+}
+
+interface LstmFunctions {
+  readonly ops: Call["ops"];
+  readonly gate: (x: Value) => Value;
+  readonly activation: (x: Value) => Value;
 }
 
 /** Gates in the order update, reset, candidate; `reset_after` multiplies behind the recurrent product and has two biases. */
@@ -285,24 +300,7 @@ export function convLstmCell(call: Call, rank: number, input: Value): Cell {
       const fromX = convolve(ops, x, xAttributes, inputKernel, bias, "input");
       const fromH = convolve(ops, h as Value, hAttributes, recurrentKernel, null, "recurrent");
       const gates = ops.split(ops.add(fromX, fromH, "gates"), channelAxis, 4);
-      const [i, f, candidate, o] = gates as [Value, Value, Value, Value];
-      const kept = ops.multiply(
-        ops.within("forget", () => gate(f)),
-        c as Value,
-        "kept",
-      );
-      const added = ops.multiply(
-        ops.within("in", () => gate(i)),
-        ops.within("candidate", () => activation(candidate)),
-        "added",
-      );
-      const carry = ops.add(kept, added, "carry");
-      const output = ops.multiply(
-        ops.within("out", () => gate(o)),
-        ops.within("hidden", () => activation(carry)),
-        "output",
-      );
-      return { output, states: [output, carry] };
+      return lstmStates({ ops, gate, activation }, gates, c as Value);
     },
   };
 }

@@ -48,11 +48,14 @@ export function isQuantizing(view: NodeView): boolean {
   return isStandard(view) && (view.node.op_type ?? "") in QUANTIZATION;
 }
 
-/** Floats of other widths and truncations to whole numbers are left to the runtime: it rounds exactly one way. */
+/**
+ * Floats of other widths and truncations to whole numbers are left to the runtime: it rounds exactly one way. Stored weights of
+ * half precision are widened as they are read.
+ */
 function cast(view: NodeView): readonly NodeOperation[] | null {
-  const operand = view.operand(0);
+  const operand = view.wholeOperand(0);
   const from = view.value(0)?.type;
-  const widened = from !== undefined && (from === view.output.type || !from.startsWith("float"));
+  const widened = from === undefined || from === view.output.type || !from.startsWith("float");
   if (operand === undefined || view.output.type !== "float32" || !widened) return null;
   const { shape } = view.output;
   return [...operand.parts, { kind: "identity", inputs: [operand.name], attributes: {}, shape }];

@@ -1,6 +1,6 @@
 import type { NodeOperation, NodeReader, NodeView } from "./node-view.js";
 import { Steps } from "./steps.js";
-import { windowsOf } from "./windows.js";
+import { overMap, windowsOf } from "./windows.js";
 
 /** Operators that make one number of a window, or of the whole map. */
 export const POOLING: Readonly<Record<string, NodeReader>> = {
@@ -19,27 +19,16 @@ function pool(view: NodeView, mode: "max" | "average"): readonly NodeOperation[]
   // What an average counts in windows beyond the pads is told in no two places alike.
   const unclear = mode === "average" && countPadding && view.int("ceil_mode", 0) === 1;
   if (windows === null || unclear || windows.dilations.some((step) => step !== 1)) return null;
-  const { strides, before, after } = windows;
-  const common = { mode, kernel, strides, countPadding: mode === "max" || countPadding };
+  const common = { mode, countPadding: mode === "max" || countPadding };
   const { shape } = view.output;
   const steps = new Steps();
   const x = steps.use(operand);
-  if (operand.shape.length !== 4) {
-    const attributes = { ...common, padsBefore: before, padsAfter: after, channelAxis: 1 };
-    return steps.end(steps.emit("pooled", "pool-nd", [x], attributes, shape));
+  if (operand.shape.length === 4) {
+    return steps.end(steps.emit("pooled", "pool", [x], { ...common, ...overMap(windows) }, shape));
   }
-  const attributes = {
-    ...common,
-    kernel: kernel as readonly [number, number],
-    strides: strides as readonly [number, number],
-    pads: {
-      top: before[0] ?? 0,
-      left: before[1] ?? 0,
-      bottom: after[0] ?? 0,
-      right: after[1] ?? 0,
-    },
-  };
-  return steps.end(steps.emit("pooled", "pool", [x], attributes, shape));
+  const { strides, before: padsBefore, after: padsAfter } = windows;
+  const attributes = { ...common, kernel, strides, padsBefore, padsAfter, channelAxis: 1 };
+  return steps.end(steps.emit("pooled", "pool-nd", [x], attributes, shape));
 }
 
 function globalPool(view: NodeView, mode: "max" | "average"): readonly NodeOperation[] | null {

@@ -1,6 +1,6 @@
 import type { NodeOperation, NodeReader, NodeView, Operand } from "./node-view.js";
 import { type Step, Steps } from "./steps.js";
-import { type Windows, windowsOf } from "./windows.js";
+import { overMap, type Windows, windowsOf } from "./windows.js";
 
 /** Operators that sum products. */
 export const PRODUCTS: Readonly<Record<string, NodeReader>> = {
@@ -99,18 +99,8 @@ function endWithBias(view: NodeView, steps: Steps, product: Step): readonly Node
   return steps.end(steps.binary("biased", "add", product, column));
 }
 
-function convAttributes({ kernel, strides, dilations, before, after }: Windows) {
-  return {
-    kernel: kernel as readonly [number, number],
-    strides: strides as readonly [number, number],
-    dilations: dilations as readonly [number, number],
-    pads: {
-      top: before[0] ?? 0,
-      left: before[1] ?? 0,
-      bottom: after[0] ?? 0,
-      right: after[1] ?? 0,
-    },
-  };
+function convAttributes(windows: Windows) {
+  return { ...overMap(windows), dilations: windows.dilations as readonly [number, number] };
 }
 
 function transposedConvolution(view: NodeView): readonly NodeOperation[] | null {

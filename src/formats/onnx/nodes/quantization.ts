@@ -53,17 +53,31 @@ function along(steps: Steps, part: string, vector: Step, rank: number, axis: num
   return steps.view(part, vector, shape);
 }
 
-/** (x − zero point)·scale. */
-function dequantize(view: NodeView): readonly NodeOperation[] | null {
-  const steps = new Steps();
-  const inputs = inputsOf(view, steps, { x: 0, scale: 1, zero: 2 });
-  const { x, scale, zero } = inputs ?? {};
+/** What both directions read: a value, and its scale and zero point along their axis. */
+function scaledInputs(
+  view: NodeView,
+  steps: Steps,
+): {
+  readonly x: Step;
+  readonly scale: Step;
+  readonly zero: Step | undefined;
+  readonly axis: number;
+} | null {
+  const { x, scale, zero } = inputsOf(view, steps, { x: 0, scale: 1, zero: 2 }) ?? {};
   if (x === undefined || scale === undefined || view.int("block_size", 0) !== 0) return null;
   const rank = x.shape.length;
   const axis = view.axis("axis", 1, rank);
-  const centred = less(steps, "centred", x, zero, axis);
+  return { x, scale: along(steps, "scale", scale, rank, axis), zero, axis };
+}
+
+/** (x − zero point)·scale. */
+function dequantize(view: NodeView): readonly NodeOperation[] | null {
+  const steps = new Steps();
+  const inputs = scaledInputs(view, steps);
+  if (inputs === null) return null;
+  const { x, scale, zero, axis } = inputs;
   return steps.end(
-    steps.binary("scaled", "multiply", centred, along(steps, "scale", scale, rank, axis)),
+    steps.binary("scaled", "multiply", less(steps, "centred", x, zero, axis), scale),
   );
 }
 
@@ -76,14 +90,11 @@ function less(steps: Steps, part: string, x: Step, zero: Step | undefined, axis:
 /** x ÷ scale rounded to even, moved by the zero point, cut to what the type holds. */
 function quantize(view: NodeView): readonly NodeOperation[] | null {
   const steps = new Steps();
-  const inputs = inputsOf(view, steps, { x: 0, scale: 1, zero: 2 });
-  const { x, scale, zero } = inputs ?? {};
-  if (x === undefined || scale === undefined || view.int("block_size", 0) !== 0) return null;
-  const rank = x.shape.length;
-  const axis = view.axis("axis", 1, rank);
-  const quotient = steps.binary("quotient", "divide", x, along(steps, "scale", scale, rank, axis));
-  const zeros = zero && along(steps, "zero", zero, rank, axis);
-  return ended(view, steps, quotient, zeros);
+  const inputs = scaledInputs(view, steps);
+  if (inputs === null) return null;
+  const { x, scale, zero, axis } = inputs;
+  const quotient = steps.binary("quotient", "divide", x, scale);
+  return ended(view, steps, quotient, zero && along(steps, "zero", zero, x.shape.length, axis));
 }
 
 /** Rounded, moved, and cut to the type of the output. */

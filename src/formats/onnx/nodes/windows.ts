@@ -1,3 +1,4 @@
+import type { Pads } from "../../../architecture/attributes.js";
 import type { NodeView } from "./node-view.js";
 
 /** Windows over the space axes of a value, nothing implicit. */
@@ -42,4 +43,22 @@ export function windowsOf(
   const told = auto === "NOTSET" ? pads.slice(kernel.length) : [];
   const after = needed.map((all, axis) => Math.max(all - (before[axis] ?? 0), told[axis] ?? 0, 0));
   return { kernel, strides, dilations, before, after };
+}
+
+/** What both layers over maps need to know of their windows. */
+export interface MapWindows {
+  readonly kernel: readonly [height: number, width: number];
+  readonly strides: readonly [height: number, width: number];
+  readonly pads: Pads;
+}
+
+/** Windows over height and width. */
+export function overMap({ kernel, strides, before, after }: Windows): MapWindows {
+  const [top = 0, left = 0] = before;
+  const [bottom = 0, right = 0] = after;
+  return {
+    kernel: kernel as readonly [number, number],
+    strides: strides as readonly [number, number],
+    pads: { top, left, bottom, right },
+  };
 }
