@@ -199,6 +199,20 @@ static int tap_shape(int index, int *shape)
     return 4;
 }
 
+/* A map, or the row of values that `inputs=` stands for. */
+static int input_shape(int *shape)
+{
+    shape[0] = net->batch;
+    if (!net->c || !net->h || !net->w) {
+        shape[1] = net->inputs;
+        return 2;
+    }
+    shape[1] = net->c;
+    shape[2] = net->h;
+    shape[3] = net->w;
+    return 4;
+}
+
 /* Visits the weights of a layer and its sub-layers. */
 typedef void (*weight_visitor)(const char *name, const float *value, const float *update, int dims, const int *shape);
 
@@ -271,7 +285,10 @@ static void list_weight(const char *name, const float *value, const float *updat
 static int describe(const call *c)
 {
     if (!open_network(c)) return 0;
-    answer_field(",\"inputs\":[{\"name\":\"input\",\"dtype\":\"float32\",\"shape\":[%d,%d,%d,%d]}],\"taps\":[", net->batch, net->c, net->h, net->w);
+    int given[MAX_DIMS], axes = input_shape(given);
+    answer_field(",\"inputs\":[{\"name\":\"input\",\"dtype\":\"float32\",\"shape\":[");
+    for (int d = 0; d < axes; d++) answer_field("%s%d", d ? "," : "", given[d]);
+    answer_field("]}],\"taps\":[");
     char name[MAX_NAME];
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
@@ -486,7 +503,8 @@ static int gradient(const call *c)
         visit_weights(name, l, answer_update);
         answer_statistics(name, l);
     }
-    answer_tensor("d:input", input_delta, 4, (const int[]){ net->batch, net->c, net->h, net->w })->negate = 1;
+    int given[MAX_DIMS], axes = input_shape(given);
+    answer_tensor("d:input", input_delta, axes, given)->negate = 1;
     return 1;
 }
 

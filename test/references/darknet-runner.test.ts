@@ -81,6 +81,17 @@ describe.skipIf(!installed)("the Darknet runner (needs references/darknet/build.
     ]);
   });
 
+  it("takes a row of values where the network has inputs= and no map", async () => {
+    const original = config(
+      "[net]\ninputs=3\nbatch=1\n[connected]\noutput=2\nactivation=linear\n[softmax]\n",
+    );
+    const opened = await RunnerReference.open(client, { original });
+    expect(opened.description.inputs[0]?.shape).toEqual([1, 3]);
+    const input = new Map([["input", tensor([1, 3], Float32Array.of(1, -2, 3))]]);
+    const [first = 0, second = 0] = (await opened.run(input)).get("softmax_1")?.data ?? [];
+    expect(first + second).toBeCloseTo(1, 5);
+  });
+
   it.each([
     [
       "[mish]",
