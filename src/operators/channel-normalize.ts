@@ -59,11 +59,14 @@ export const channelNormalizeFamily: OperatorFamily<"channel-normalize"> = {
   element: ({ attributes: { mode, epsilon }, shape }, index, { read }) => {
     const [b = 0, c = 0, y = 0, x = 0] = index;
     const values = Array.from({ length: shape[1] ?? 0 }, (_, k) => read(0, [b, k, y, x]));
-    const largest = mode === "softmax-maxval" ? Math.max(...values) : 0;
+    const largest = Math.max(...values);
+    // As in `quotient`: e^x/(ε + Σe^x) with both sides times e^−m, so that nothing overflows.
+    const shift = mode === "softmax" ? Math.max(largest, 0) : largest;
     const parts = values.map((value) =>
-      mode === "relu" ? Math.max(value, 0) : Math.exp(value - largest),
+      mode === "relu" ? Math.max(value, 0) : Math.exp(value - shift),
     );
-    const sum = parts.reduce((a, part) => a + part, Math.fround(epsilon));
+    const own = Math.fround(epsilon) * (mode === "softmax" ? Math.exp(-shift) : 1);
+    const sum = parts.reduce((a, part) => a + part, own);
     return (parts[c] ?? Number.NaN) / sum;
   },
   cost: ({ attributes: { mode } }, [input]) => (mode === "relu" ? 1 : 20) * (input?.[1] ?? 1),

@@ -154,5 +154,10 @@ describe("channel normalisation", () => {
     const result = await expectLowered(large);
     expect(result.data[0]).toBeCloseTo(1 / (1 + Math.exp(-1)), 6);
     expect(result.data[1]).toBeLessThan(1e-4);
+    const huge = { ...large, inputs: [valuesOf([1, 2, 1, 2], [1e4, -1e4, 1e30, 0])] };
+    await expectLowered(huge);
+    const [first, second, third, last] = judge(huge);
+    expect([first, second, third]).toEqual([0, 0, 1]);
+    expect(last).toBeCloseTo(1 / 1.0001, 9);
   });
 });
