@@ -74,13 +74,13 @@ writeFileSync(
     ),
   ),
 );
-const run = (mistakes = "") => {
+const run = (mistakes = "", mode: "isolated" | "both" = "isolated") => {
   process.env["DIFFTEST_TEST_MISTAKE"] = mistakes;
   return layerByLayer({
     model: "test/checks/ports/onnx-quantized.ts",
     original: path,
     inputs: [input],
-    mode: "isolated",
+    mode,
   });
 };
 
@@ -103,7 +103,7 @@ describe("a quantized ONNX model", () => {
   });
 
   it("may have a half rounded either way", async () => {
-    const { faults, taps } = await run("away");
+    const { faults, taps } = await run("away", "both");
     expect(faults).toEqual([]);
     expect(taps[0]).toMatchObject({ id: "x_q", maxAbs: 1, verdict: "same" });
   });

@@ -91,7 +91,18 @@ export class OnnxModelRun {
 
   /** The model's values as the runtime computes them with all its optimizations. */
   async optimized(names: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
-    const answers = await this.#outputs(names, "all");
+    return this.#tensors(await this.#outputs(names, "all"));
+  }
+
+  /** The model's values of other inputs. */
+  async of(
+    inputs: ReadonlyMap<string, Tensor>,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, Tensor>> {
+    return this.#tensors(await this.#outputs(names, "disabled", inputs));
+  }
+
+  #tensors(answers: ReadonlyMap<string, OutputAnswer>): ReadonlyMap<string, Tensor> {
     return new Map(
       [...answers].map(([name, { shape, data }]) => [
         name,
@@ -126,11 +137,12 @@ export class OnnxModelRun {
   async #outputs(
     names: readonly string[],
     level: RunRequest["level"] = "disabled",
+    inputs: ReadonlyMap<string, Tensor> = this.#inputs,
   ): Promise<ReadonlyMap<string, OutputAnswer>> {
     const exposed = exposeOutputs(this.model, names);
     const feeds = Object.fromEntries(
       this.model.inputs.map(({ name, dtype }) => {
-        const { shape, data } = this.#inputs.get(name) as Tensor;
+        const { shape, data } = inputs.get(name) as Tensor;
         const cast = exposed.castInputs.get(name);
         const type = cast === undefined ? (dtype ?? "float32") : "float32";
         return [cast ?? name, { kind: "value", shape, data, type } as const];
