@@ -1,13 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  definePort,
-  type Port,
-  type PortVariable,
-  type PortWeights,
-  type Tap,
-} from "../../port/port.js";
+import type { Port, PortVariable, PortWeights, Tap } from "../../port/port.js";
+import { imagePort } from "../keras/image-port.js";
 import { LayerWeights } from "../keras/layer-weights.js";
-import { onlyInput } from "../keras/only-input.js";
 
 /** 5×5 convolution, bias, ReLU. */
 class Conv {
@@ -76,12 +70,7 @@ class MnistCnn {
 }
 
 /** MNIST CNN of the Official Models: 8 layers. */
-export const mnistCnn: Port<MnistCnn, tf.Tensor4D> = definePort({
-  name: "mnist-cnn",
-  original: "mnist-cnn.json",
-  layout: "nhwc",
-  runtime: "tfjs",
-  build: (weights) => new MnistCnn(weights),
-  forward: (model, inputs, tap) => tf.tidy(() => model.forward(onlyInput(inputs), tap)),
-  variables: (model) => model.variables,
-});
+export const mnistCnn: Port<MnistCnn, tf.Tensor4D> = imagePort(
+  "mnist-cnn",
+  (weights) => new MnistCnn(weights),
+);

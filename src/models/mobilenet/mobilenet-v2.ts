@@ -1,13 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  definePort,
-  type Port,
-  type PortVariable,
-  type PortWeights,
-  type Tap,
-} from "../../port/port.js";
+import type { Port, PortVariable, PortWeights, Tap } from "../../port/port.js";
+import { imagePort } from "../keras/image-port.js";
 import { LayerWeights } from "../keras/layer-weights.js";
-import { onlyInput } from "../keras/only-input.js";
 import { ConvNorm, InvertedResidual } from "./blocks.js";
 
 /** Repeats and first stride of each stage: Table 2 of the paper, without the channels, which the weights tell. */
@@ -63,12 +57,7 @@ class MobileNetV2 {
 }
 
 /** MobileNetV2 with the layers of keras.applications; the weights say how wide it is. */
-export const mobilenetV2: Port<MobileNetV2, tf.Tensor4D> = definePort({
-  name: "mobilenet-v2",
-  original: "mobilenet-v2.json",
-  layout: "nhwc",
-  runtime: "tfjs",
-  build: (weights) => new MobileNetV2(weights),
-  forward: (model, inputs, tap) => tf.tidy(() => model.forward(onlyInput(inputs), tap)),
-  variables: (model) => model.variables,
-});
+export const mobilenetV2: Port<MobileNetV2, tf.Tensor4D> = imagePort(
+  "mobilenet-v2",
+  (weights) => new MobileNetV2(weights),
+);

@@ -1,3 +1,4 @@
+import type { AttributesByKind } from "../../../architecture/attributes.js";
 import type { Layer } from "../layer.js";
 import { snakeCase } from "../store-keys.js";
 import type { Value } from "../value.js";
@@ -239,6 +240,61 @@ function stackedCells({ call, config }: CellPlace): Cell {
   };
 }
 
+/** The two convolutions of a ConvLSTM, and what they come to. */
+interface LstmConvolutions {
+  readonly filters: number;
+  readonly channels: number;
+  readonly kernel: readonly number[];
+  readonly channelAxis: number;
+  /** Of the input: all gates at once. */
+  readonly ofInput: AttributesByKind["conv-nd"];
+  /** Of the state, whose size it keeps. */
+  readonly ofState: AttributesByKind["conv-nd"];
+  /** Of a state, and of what comes out. */
+  readonly shape: (batch: number) => number[];
+}
+
+function lstmConvolutions({ layer }: Call, rank: number, input: Value): LstmConvolutions {
+  const filters = layer.count("filters");
+  const kernel = layer.sizes("kernel_size", rank);
+  const strides = layer.sizes("strides", rank, 1);
+  const dilations = layer.sizes("dilation_rate", rank, 1);
+  const padding = layer.choice("padding", ["valid", "same"], "valid");
+  const channelAxis = layer.channelsFirst() ? 1 : rank + 1;
+  const channels = input.shape[layer.channelsFirst() ? 2 : rank + 2] ?? 1;
+  const space = input.shape.slice(2).filter((_, axis) => axis !== channelAxis - 1);
+  const ones = kernel.map(() => 1);
+  const pads = padsOf(padding, space, kernel, strides, dilations);
+  const size = space.map((length, k) => {
+    const span = ((kernel[k] ?? 1) - 1) * (dilations[k] ?? 1) + 1;
+    const padded = length + (pads.before[k] ?? 0) + (pads.after[k] ?? 0);
+    return Math.floor((padded - span) / (strides[k] ?? 1)) + 1;
+  });
+  const kept = padsOf("same", size, kernel, ones, ones);
+  const base = {
+    filters: 4 * filters,
+    kernel,
+    groups: 1,
+    channelAxis,
+    kernelOrder: "in-out",
+  } as const;
+  return {
+    filters,
+    channels,
+    kernel,
+    channelAxis,
+    ofInput: { ...base, strides, dilations, padsBefore: pads.before, padsAfter: pads.after },
+    ofState: {
+      ...base,
+      strides: ones,
+      dilations: ones,
+      padsBefore: kept.before,
+      padsAfter: kept.after,
+    },
+    shape: (batch) => (channelAxis === 1 ? [batch, filters, ...size] : [batch, ...size, filters]),
+  };
+}
+
 /** ConvLSTM: an LSTM whose products are convolutions; the recurrent one keeps the size. */
 export function convLstmCell(call: Call, rank: number, input: Value): Cell {
   const { layer, ops } = call;
@@ -249,32 +305,9 @@ export function convLstmCell(call: Call, rank: number, input: Value): Cell {
     config: {},
   });
   layer.ignore("dropout", "recurrent_dropout", "seed", "unit_forget_bias", "rank");
-  const filters = layer.count("filters");
-  const kernel = layer.sizes("kernel_size", rank);
-  const strides = layer.sizes("strides", rank, 1);
-  const dilations = layer.sizes("dilation_rate", rank, 1);
-  const padding = layer.choice("padding", ["valid", "same"], "valid");
-  const channelAxis = layer.channelsFirst() ? 1 : rank + 1;
+  const parts = lstmConvolutions(call, rank, input);
+  const { filters, channels, kernel, channelAxis, ofInput, ofState, shape } = parts;
   const useBias = layer.flag("use_bias", true);
-  const channels = input.shape[layer.channelsFirst() ? 2 : rank + 2] ?? 1;
-  const space = input.shape.slice(2).filter((_, axis) => axis !== channelAxis - 1);
-  const ones = kernel.map(() => 1);
-  const xPads = padsOf(padding, space, kernel, strides, dilations);
-  const size = space.map((length, k) => {
-    const span = ((kernel[k] ?? 1) - 1) * (dilations[k] ?? 1) + 1;
-    const padded = length + (xPads.before[k] ?? 0) + (xPads.after[k] ?? 0);
-    return Math.floor((padded - span) / (strides[k] ?? 1)) + 1;
-  });
-  const hPads = padsOf("same", size, kernel, ones, ones);
-  const base = {
-    filters: 4 * filters,
-    kernel,
-    groups: 1,
-    channelAxis,
-    kernelOrder: "in-out",
-  } as const;
-  const shape = (batch: number) =>
-    channelAxis === 1 ? [batch, filters, ...size] : [batch, ...size, filters];
   const gate = (x: Value) => activate(call, x, "recurrent_activation", "hard_sigmoid");
   const activation = (x: Value) => activate(call, x, "activation", "tanh");
   return {
@@ -283,22 +316,8 @@ export function convLstmCell(call: Call, rank: number, input: Value): Cell {
       const inputKernel = weights.weight("kernel", [...kernel, channels, 4 * filters]);
       const recurrentKernel = weights.weight("recurrent_kernel", [...kernel, filters, 4 * filters]);
       const bias = useBias ? weights.weight("bias", [4 * filters]) : null;
-      const xAttributes = {
-        ...base,
-        strides,
-        dilations,
-        padsBefore: xPads.before,
-        padsAfter: xPads.after,
-      };
-      const hAttributes = {
-        ...base,
-        strides: ones,
-        dilations: ones,
-        padsBefore: hPads.before,
-        padsAfter: hPads.after,
-      };
-      const fromX = convolve(ops, x, xAttributes, inputKernel, bias, "input");
-      const fromH = convolve(ops, h as Value, hAttributes, recurrentKernel, null, "recurrent");
+      const fromX = convolve(ops, x, ofInput, inputKernel, bias, "input");
+      const fromH = convolve(ops, h as Value, ofState, recurrentKernel, null, "recurrent");
       const gates = ops.split(ops.add(fromX, fromH, "gates"), channelAxis, 4);
       return lstmStates({ ops, gate, activation }, gates, c as Value);
     },
