@@ -1,8 +1,9 @@
 /**
- * Records what the Darknet library and Keras compute for built-in models at their smallest, with made-up weights, into
- * goldens/darknet and goldens/keras. The same library gives the same bytes. Needs the runners (`scripts/install-references.sh`).
+ * Records what the Darknet library and Keras compute for built-in models at their smallest, and PyTorch and ONNX Runtime for
+ * `examples/small.cfg`, with made-up weights, into goldens/darknet, keras, pytorch and onnxruntime. The same library gives the
+ * same bytes. Needs the runners (`scripts/install-references.sh`).
  *
- *     npx tsx scripts/record-goldens.ts [darknet|keras]
+ *     npx tsx scripts/record-goldens.ts [darknet|keras|pytorch|onnxruntime]
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { LayerByLayerOptions } from "../src/checks/options.js";
@@ -12,8 +13,11 @@ import { recordGolden } from "../src/checks/record-golden.js";
 const SIZE = 32;
 
 const [, , only] = process.argv;
-if (only !== "keras") await recordDarknet();
-if (only !== "darknet") await recordKeras();
+const wanted = (library: string) => only === undefined || only === library;
+if (wanted("darknet")) await recordDarknet();
+if (wanted("keras")) await recordKeras();
+if (wanted("pytorch")) await recordSmall("pytorch", "pytorch:examples/torch_small.py:build");
+if (wanted("onnxruntime")) await recordSmall("onnxruntime", "onnxruntime");
 
 async function recordDarknet(): Promise<void> {
   for (const model of ["yolov2-tiny", "yolov3-tiny", "yolo-fastest-1.1"])
@@ -30,6 +34,17 @@ async function recordKeras(): Promise<void> {
   // The ends of the blocks: all 155 layers would take 2 MB.
   const taps = "bn_Conv1,*_project_BN,*_add,Conv_1_bn,global_average_pooling2d,predictions";
   await record("keras", { model: "mobilenet-v2", original, taps });
+}
+
+/** The original of the example ports: `examples/torch_small.py` is what somebody wrote of it in PyTorch. */
+async function recordSmall(library: string, reference: string): Promise<void> {
+  const { taps } = await recordGolden({
+    reference,
+    original: "examples/small.cfg",
+    out: `goldens/${library}/small`,
+    note: "examples/small.cfg; recorded by scripts/record-goldens.ts",
+  });
+  console.log(`small: ${taps.length} taps by ${library}`);
 }
 
 async function record(library: string, options: LayerByLayerOptions): Promise<void> {

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import pickle
 import sys
 from pathlib import Path
@@ -11,20 +12,21 @@ import torch
 from difftest_tap import Refused
 
 
-def open_model(original, trust):
-    """The module that `file.py:function` or `package.module:function` returns, or a pickled one."""
+def open_model(original, trust, arrays):
+    """The module that `file.py:function` or `package.module:function` returns, or a pickled one; and the arrays that are left to load."""
     if Path(original).is_file():
-        return unpickled_model(original, trust)
+        return unpickled_model(original, trust), arrays
     place, _, function = original.rpartition(":")
     if not place:
         raise Refused("unusable", f"{original}: there is no such file, and it is no file.py:function")
     build = getattr(import_code(place), function, None)
     if build is None:
         raise Refused("unusable", f"{place}: has no function {function}")
-    model = build()
+    takes_weights = bool(inspect.signature(build).parameters)
+    model = build({name: torch.from_numpy(value) for name, value in arrays.items()}) if takes_weights else build()
     if not isinstance(model, torch.nn.Module):
         raise Refused("unusable", f"{original}: returns {type(model).__name__}, expected a torch.nn.Module")
-    return model
+    return model, {} if takes_weights else arrays
 
 
 def import_code(place):
@@ -81,7 +83,8 @@ def load_weights(model, path, arrays, trust):
     ]
     if wrong:
         rest = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise Refused("unusable", f"{path or 'the weights sent'}: {'; '.join(wrong[:3])}{rest}")
+        hint = "" if path else "; a function that takes them, build(weights), may place them itself"
+        raise Refused("unusable", f"{path or 'the weights sent'}: {'; '.join(wrong[:3])}{rest}{hint}")
     model.load_state_dict(state, strict=False)
 
 

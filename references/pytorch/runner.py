@@ -1,7 +1,7 @@
 """A reference for difftest that runs PyTorch models: references/PROTOCOL.md.
 
-The original is `file.py:function` or `package.module:function`: a function without arguments that returns a torch.nn.Module,
-or a pickled module (.pt, .pth; only with --trust). Its attribute `difftest_inputs` tells the inputs by name, as example
+The original is `file.py:function` or `package.module:function`: a function that returns a torch.nn.Module, and may take the
+weights that are sent, arrays by name; or a pickled module (.pt, .pth; only with --trust). Its attribute `difftest_inputs` tells the inputs by name, as example
 tensors or shapes: {"image": [1, 3, 224, 224]}; without it the call's own shapes are taken. Weights are .safetensors or a state dict.
 
     difftest references check "python references/pytorch/runner.py" --original model.py:build --weights model.safetensors
@@ -28,8 +28,8 @@ from traced_model import TracedModel  # noqa: E402
 
 def open_original(fields, arrays):
     trust = bool(fields.get("trust"))
-    module = open_model(fields["original"], trust).eval()
-    load_weights(module, fields.get("weights"), arrays, trust)
+    module, rest = open_model(fields["original"], trust, arrays)
+    load_weights(module.eval(), fields.get("weights"), rest, trust)
     return TracedModel(module, fields)
 
 

@@ -270,22 +270,24 @@ function parseTolerance(text: string): ToleranceChoice {
   throw badValue("--tolerance", text, "bound, or both numbers as in rtol=1e-4,atol=1e-5");
 }
 
-/** References that have a name of their own; others are `golden:DIR` and `runner:COMMAND`. */
+/** References that have a name of their own; others are `golden:DIR`, `runner:COMMAND` and `pytorch:MODULE.py:FUNCTION`. */
 export const REFERENCES = ["onnxruntime", "darknet", "keras", "pytorch"] as const;
+
+/** References behind whose name it stands where they are. */
+const WITH_PLACE = /^(golden|runner|pytorch):./;
 
 /** @throws {InputError} when one of the words, separated by commas, names no reference, or one twice */
 function parseReferences(text: string): readonly string[] {
   // A comma may belong to a command or a folder: what is no reference belongs to the one before.
   const words: string[] = [];
   for (const word of text.split(",")) {
-    const begins =
-      /^(golden|runner):./.test(word) || (REFERENCES as readonly string[]).includes(word);
-    const open = /^(golden|runner):/.test(words.at(-1) ?? "");
+    const begins = WITH_PLACE.test(word) || (REFERENCES as readonly string[]).includes(word);
+    const open = WITH_PLACE.test(words.at(-1) ?? "");
     if (begins || !open) words.push(word);
     else words.push(`${words.pop()},${word}`);
   }
   for (const [at, word] of words.entries()) {
-    if (!/^(golden|runner):./.test(word)) oneOf("--reference", word, REFERENCES);
+    if (!WITH_PLACE.test(word)) oneOf("--reference", word, REFERENCES);
     if (words.indexOf(word) !== at) throw badValue("--reference", text, "each reference once");
   }
   return words;

@@ -12,7 +12,7 @@ import {
   readManifest,
   requireSameUse,
 } from "../references/golden/open-golden.js";
-import { runnerCommand } from "../references/runner/installed.js";
+import { runnerCommand, torchModule } from "../references/runner/installed.js";
 import type { NamedTensors } from "../references/runner/protocol.js";
 import { RunnerClient, type RunnerFacts } from "../references/runner/runner-client.js";
 import { type RunnerOriginal, RunnerReference } from "../references/runner/runner-reference.js";
@@ -54,7 +54,7 @@ export interface OpenedTrace extends ReferenceTrace {
 /**
  * The values that a reference other than the embedded one gives: a golden's, or those of a runner that is run once.
  *
- * @param reference - `golden:DIR`, `darknet`, `runner:COMMAND`
+ * @param reference - `golden:DIR`, `darknet`, `runner:COMMAND`, `pytorch:MODULE.py:FUNCTION`
  * @throws {InputError} when a golden is damaged or of something else, or the runner refuses the original
  * @throws {UnavailableError} when the runner is not installed, crashes or hangs
  */
@@ -181,6 +181,8 @@ export async function openInRunner(
   scratch: string,
 ): Promise<RunnerReference> {
   const { original, resolved } = request;
+  const module = torchModule(client.name);
+  if (module !== null) return await openModule(client, module, request);
   requireDialect(client, resolved.darknet, original.architecture);
   const { tensors, ...weights } = weightsFor(request, scratch);
   const opened: RunnerOriginal = {
@@ -190,6 +192,25 @@ export async function openInRunner(
     ...(request.trust === true ? { trust: true } : {}),
   };
   return await RunnerReference.open(client, opened, tensors);
+}
+
+/** A PyTorch module that somebody wrote of the original: it gets the original's weights by their names. */
+async function openModule(
+  client: RunnerClient,
+  module: string,
+  { original, weights, trust }: TraceRequest,
+): Promise<RunnerReference> {
+  const { specs } = weights.store;
+  const opened = {
+    original: resolve(module),
+    shapes: shapesOf(original),
+    ...(trust === true ? { trust } : {}),
+  };
+  return await RunnerReference.open(
+    client,
+    opened,
+    new Map(specs.map(({ name }) => [name, weights.store.read(name)])),
+  );
 }
 
 /** A library has one dialect; values by the other's rules would only show the difference of the two. */
@@ -238,6 +259,11 @@ function sizeFor(
 ): Pick<RunnerOriginal, "batch" | "width" | "height" | "shapes"> {
   const batch = architecture.inputs[0]?.shape[0] ?? resolved.batch;
   if (isDarknet(architecture)) return { batch, width: network.width, height: network.height };
-  const shapes = architecture.inputs.map(({ name, shape }) => [name, shape] as const);
-  return { batch, shapes: Object.fromEntries(shapes) };
+  return { batch, shapes: shapesOf({ architecture }) };
+}
+
+function shapesOf({
+  architecture,
+}: Pick<Original, "architecture">): RunnerOriginal["shapes"] & object {
+  return Object.fromEntries(architecture.inputs.map(({ name, shape }) => [name, shape]));
 }

@@ -62,12 +62,12 @@ export const layerByLayerCommand: Command = {
     },
     {
       flags: "--reference <names>",
-      text: "what runs the original: onnxruntime, darknet, keras, pytorch, golden:DIR, runner:COMMAND; several, separated by commas, are held against each other (default: onnxruntime)",
+      text: "what runs the original: onnxruntime, darknet, keras, pytorch:MODULE.py:FUNCTION, golden:DIR, runner:COMMAND; several, separated by commas, are held against each other (default: onnxruntime)",
     },
     { flags: "--timeout <seconds>", text: "longest time of one call to a runner (default: 600)" },
     {
       flags: "--no-cache",
-      text: "run darknet, keras and pytorch anew, also where only the port has changed since their last run",
+      text: "run darknet and keras anew, also where only the port has changed since their last run",
     },
     {
       flags: "--trust",

@@ -14,7 +14,7 @@ export const recordCommand: Command = {
   arguments: [],
   options: [
     {
-      flags: "--reference <onnxruntime|darknet|runner:COMMAND>",
+      flags: "--reference <onnxruntime|darknet|keras|pytorch:MODULE.py:FUNCTION|runner:COMMAND>",
       text: "what runs the original (difftest references lists what is installed; default: onnxruntime)",
     },
     { flags: "--model <name>", text: "a built-in model, whose original is recorded" },

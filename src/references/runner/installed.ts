@@ -22,8 +22,13 @@ export function pythonPath(): string {
   return process.env["DIFFTEST_PYTHON"] ?? (existsSync(own) ? own : "python3");
 }
 
+/** The `MODULE.py:FUNCTION` of `pytorch:MODULE.py:FUNCTION`, or `null` for another reference. */
+export function torchModule(reference: string): string | null {
+  return reference.startsWith("pytorch:") ? reference.slice("pytorch:".length) : null;
+}
+
 /**
- * How to start the reference that a user named: `darknet`, `keras`, `pytorch`, or `runner:COMMAND` for any program.
+ * How to start the reference that a user named: `darknet`, `keras`, `pytorch` (or `pytorch:MODULE.py:FUNCTION`), or `runner:COMMAND` for any program.
  *
  * @throws {UnavailableError} `reference-missing` when it is not installed, and how to get it
  */
@@ -32,8 +37,9 @@ export function runnerCommand(reference: string): RunnerCommand {
     const [file = "", ...args] = splitCommand(reference.slice("runner:".length));
     return { name: reference, file, args };
   }
-  if (reference === "keras" || reference === "pytorch") {
-    const script = `${REFERENCES_FOLDER}${reference}/runner.py`;
+  const library = torchModule(reference) === null ? reference : "pytorch";
+  if (library === "keras" || library === "pytorch") {
+    const script = `${REFERENCES_FOLDER}${library}/runner.py`;
     return { name: reference, file: pythonPath(), args: [script] };
   }
   const file = darknetRunnerPath();
