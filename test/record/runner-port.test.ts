@@ -1,5 +1,5 @@
 /** Ports that are programs: right, wrong, misbehaving, ended from outside. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,12 +44,26 @@ const found = ({ faults }: LayerByLayerResult) =>
 
 /** Programs of these tests that still run. */
 function programs(): readonly string[] {
-  return readdirSync("/proc").filter(
-    (pid) =>
-      /^\d+$/.test(pid) &&
-      existsSync(`/proc/${pid}/cmdline`) &&
-      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(SMALL),
-  );
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(SMALL));
+}
+
+/** Nothing of a process that ends while it is looked at. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Waits until a program of the run is there; where the run ends before, its own reason is the test's to tell. */
+async function started(run: Promise<unknown>): Promise<void> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  run.then(end, end);
+  while (!ended && programs().length === 0) await sleep(5);
 }
 
 describe.skipIf(!whenInstalled("python"))("a port in Python (needs Python with NumPy)", () => {
@@ -208,7 +222,7 @@ describe.skipIf(!whenInstalled("python"))("a program that ends (needs Python wit
     async () => {
       for (const delay of [0, 60, 130, 210, 300]) {
         const failing = errorOf(run("hangs after its last tap"));
-        while (programs().length === 0) await sleep(5);
+        await started(failing);
         await sleep(delay);
         for (const pid of programs()) process.kill(Number(pid), "SIGKILL");
         const error = await failing;
@@ -222,7 +236,7 @@ describe.skipIf(!whenInstalled("python"))("a program that ends (needs Python wit
     for (const delay of [0, 150, 400]) {
       const controller = new AbortController();
       const failing = errorOf(run("hangs between its taps", { signal: controller.signal }));
-      while (programs().length === 0) await sleep(5);
+      await started(failing);
       await sleep(delay);
       controller.abort(new Error("enough"));
       expect((await failing).message).toBe("enough");
