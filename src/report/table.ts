@@ -28,6 +28,9 @@ const NO_BORDERS = {
   middle: "  ",
 };
 
+/** Items of a list stand apart; a single one is never broken. */
+const AFTER_COMMA = /(?<=,) /;
+
 /** Narrowest that the first column is made so that the others fit. */
 const NARROW = 6;
 
@@ -42,7 +45,7 @@ export function tableText(
   const colWidths = fitted(
     columns.map(({ title }, k) => ({
       width: Math.max(title.length, ...rows.map((row) => visibleLength(row[k] ?? ""))),
-      least: k === 0 ? NARROW : Math.max(title.length, ...rows.map((row) => longestWord(row[k]))),
+      least: k === 0 ? NARROW : Math.max(title.length, ...rows.map((row) => longestItem(row[k]))),
     })),
   );
   const table = new Table({
@@ -73,32 +76,28 @@ function fitted(columns: readonly { readonly width: number; readonly least: numb
   return widths;
 }
 
-/** In lines of at most `width` letters: between words where that is possible, ids are broken where the line ends. */
+/** In lines of at most `width` letters: between the items of a list, ids are broken where the line ends. */
 function wrapped(text: string, width: number): string {
   if (visibleLength(text) <= width) return text;
   const lines = [""];
-  for (const word of text.split(" ")) {
+  for (const item of text.split(AFTER_COMMA)) {
     const last = lines.at(-1) ?? "";
-    const joined = last === "" ? word : `${last} ${word}`;
+    const joined = last === "" ? item : `${last} ${item}`;
     if (joined.length <= width) {
       lines[lines.length - 1] = joined;
       continue;
     }
     if (last !== "") lines.push("");
-    for (let at = 0; at < word.length; at += width) {
-      lines[lines.length - 1] = word.slice(at, at + width);
-      if (at + width < word.length) lines.push("");
+    for (let at = 0; at < item.length; at += width) {
+      lines[lines.length - 1] = item.slice(at, at + width);
+      if (at + width < item.length) lines.push("");
     }
   }
   return lines.join("\n");
 }
 
-function longestWord(text = ""): number {
-  return Math.max(
-    ...stripVTControlCharacters(text)
-      .split(" ")
-      .map(({ length }) => length),
-  );
+function longestItem(text = ""): number {
+  return Math.max(...text.split(AFTER_COMMA).map(visibleLength));
 }
 
 function visibleLength(text: string): number {
