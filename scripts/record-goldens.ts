@@ -1,13 +1,14 @@
 /**
  * Records what the Darknet library and Keras compute for built-in models at their smallest, and PyTorch and ONNX Runtime for
- * `examples/small.cfg`, with made-up weights, into goldens/darknet, keras, pytorch and onnxruntime. The same library gives the
- * same bytes. Needs the runners (`scripts/install-references.sh`).
+ * `examples/small.cfg`, with made-up weights, into goldens/darknet, keras, pytorch and onnxruntime; and what ONNX Runtime computes for
+ * two small ONNX models into goldens/onnx. The same library gives the same bytes. Needs the runners (`scripts/install-references.sh`).
  *
- *     npx tsx scripts/record-goldens.ts [darknet|keras|pytorch|onnxruntime]
+ *     npx tsx scripts/record-goldens.ts [darknet|keras|pytorch|onnxruntime|onnx]
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { LayerByLayerOptions } from "../src/checks/options.js";
 import { recordGolden } from "../src/checks/record-golden.js";
+import { cnnModel, encoderModel } from "../test/checks/onnx-models.js";
 
 /** As small as the strides allow: the recordings are part of the repository. */
 const SIZE = 32;
@@ -18,6 +19,7 @@ if (wanted("darknet")) await recordDarknet();
 if (wanted("keras")) await recordKeras();
 if (wanted("pytorch")) await recordSmall("pytorch", "pytorch:examples/torch_small.py:build");
 if (wanted("onnxruntime")) await recordSmall("onnxruntime", "onnxruntime");
+if (wanted("onnx")) await recordOnnx();
 
 async function recordDarknet(): Promise<void> {
   for (const model of ["yolov2-tiny", "yolov3-tiny", "yolo-fastest-1.1"])
@@ -45,6 +47,30 @@ async function recordSmall(library: string, reference: string): Promise<void> {
     note: "examples/small.cfg; recorded by scripts/record-goldens.ts",
   });
   console.log(`small: ${taps.length} taps by ${library}`);
+}
+
+/** A small image classifier, and an encoder of whole numbers with a mask; their files lie beside the recordings. */
+async function recordOnnx(): Promise<void> {
+  mkdirSync("goldens/onnx", { recursive: true });
+  const models = [
+    { name: "cnn", bytes: cnnModel(), options: { shape: "batch=2" } },
+    {
+      name: "encoder",
+      bytes: encoderModel(),
+      options: { shape: "batch=2,seq=4", inputs: ["ids=ids:0..8", "mask=ids:0..1"] },
+    },
+  ];
+  for (const { name, bytes, options } of models) {
+    const original = `goldens/onnx/${name}.onnx`;
+    writeFileSync(original, bytes);
+    const { taps } = await recordGolden({
+      ...options,
+      original,
+      out: `goldens/onnx/${name}`,
+      note: "every value of a small model; recorded by scripts/record-goldens.ts",
+    });
+    console.log(`${name}: ${taps.length} taps by onnxruntime`);
+  }
 }
 
 async function record(library: string, options: LayerByLayerOptions): Promise<void> {

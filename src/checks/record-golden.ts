@@ -101,7 +101,7 @@ export async function recordGolden(options: RecordOptions): Promise<GoldenManife
       weights: { source: sourceOf(weights.name), sha256: weightsHash(weights.store) },
       inputs: [...inputs.tensors].map(([input, value], at) => ({
         name: input,
-        source: inputSource(options, at),
+        source: inputSource(options, input, at),
         value,
       })),
       ...recorded,
@@ -208,7 +208,11 @@ function sourceOf(name: string): string {
   return name.startsWith("synthetic:") ? name : basename(name);
 }
 
-function inputSource({ inputs }: RecordOptions, position: number): string {
-  if (inputs === undefined || inputs.length === 0) return `random:${1 + position}`;
-  return inputs.map((text) => (/^(random|ids):/.test(text) ? text : basename(text))).join(", ");
+/** Where the values of an input came from: what was given under its name, or for the only one. */
+function inputSource({ inputs = [] }: RecordOptions, name: string, position: number): string {
+  const prefix = `${name}=`;
+  const named = inputs.filter((text) => text.startsWith(prefix));
+  const given = named.length > 0 ? named.map((text) => text.slice(prefix.length)) : inputs;
+  if (given.length === 0) return `random:${1 + position}`;
+  return given.map((text) => (/^(random|ids):/.test(text) ? text : basename(text))).join(", ");
 }
