@@ -66,6 +66,15 @@ async function started(run: Promise<unknown>): Promise<void> {
   while (!ended && programs().length === 0) await sleep(5);
 }
 
+/** Kills a program, unless it has just ended. */
+function kill(pid: string): void {
+  try {
+    process.kill(Number(pid), "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** What was killed is gone as soon as the system has got round to it. */
 async function expectNothingLeft(): Promise<void> {
   await expect.poll(programs, { timeout: 5000 }).toEqual([]);
@@ -226,10 +235,11 @@ describe.skipIf(!whenInstalled("python"))("a program that ends (needs Python wit
     "from outside, at whatever moment: status 3 and one line (Linux)",
     async () => {
       for (const delay of [0, 60, 130, 210, 300]) {
+        await expectNothingLeft();
         const failing = errorOf(run("hangs after its last tap"));
         await started(failing);
         await sleep(delay);
-        for (const pid of programs()) process.kill(Number(pid), "SIGKILL");
+        programs().forEach(kill);
         const error = await failing;
         expect(error).toBeInstanceOf(UnavailableError);
         expect(error.message).toMatch(/^runner:.*: was killed by SIGKILL[^\n]*$/);
